@@ -1,0 +1,5 @@
+"""``python -m patchbot``."""
+
+from patchbot.cli import main
+
+main()
