@@ -1,0 +1,100 @@
+"""Files and folders that are whole or not there: written beside their place, then renamed into it."""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from patchbot.errors import EnvironmentProblem
+
+
+def write(file: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write ``file`` with its folders; readers see the old bytes or the new ones, nothing between.
+
+    ``durable`` waits until the disk has them.  Raises ``EnvironmentProblem`` if the disk is full or the
+    folder cannot be written.
+    """
+    with _told(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".new-", dir=file.parent)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(data)
+                if durable:
+                    out.flush()
+                    os.fsync(out.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Make ``folder`` hold exactly ``files`` (name → bytes).
+
+    What a killed run left beside it is removed first.  Callers hold a lock: two writers of one folder would
+    remove each other's work.
+    """
+    with _told(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for stale in folder.parent.glob(f".{glob.escape(folder.name)}~*"):
+            shutil.rmtree(stale)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
+        try:
+            fresh.chmod(0o755)
+            for name, data in files.items():
+                (fresh / name).write_bytes(data)
+            if folder.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
+                folder.replace(old / "old")
+                try:
+                    fresh.replace(folder)
+                except BaseException:
+                    (old / "old").replace(folder)
+                    old.rmdir()
+                    raise
+                shutil.rmtree(old)
+            else:
+                fresh.replace(folder)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def locked(file: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the lock ``file``; wait for another process that has it, after telling ``on_wait``.
+
+    The lock goes with the process, however it ends.
+    """
+    with _told(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot be written: {error.strerror}",
+            where=place,
+            hint="is the disk full, or the folder read-only?",
+        ) from None

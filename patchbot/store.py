@@ -1,0 +1,360 @@
+"""The git store: releases, series and forks as commits in one bare repository.
+
+The only importer of GitPython.  Git is driven through plumbing commands with every setting spelled out,
+so neither the user's configuration nor the environment changes a byte of what comes out.
+
+Refs: ``refs/patchbot/upstream/<release>`` (one commit per release), ``refs/patchbot/lock/<release>``
+(its crates, as JSON) and ``refs/patchbot/series/<release>`` (a commit per patch on top of it).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else importing GitPython fails where git is missing
+
+from git import GitCommandError, GitCommandNotFound, Repo  # noqa: TID251 - this module is the one place
+
+from patchbot.errors import EnvironmentProblem, RepositoryError
+from patchbot.model import TreeFile
+
+ZERO = "0" * 40
+
+# What a caller's environment must not change.  GIT_INDEX_FILE and friends leak through GitPython, which
+# copies os.environ; the list of settings is git's own (git(1), "Environment Variables").
+_SEALED = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    # no other variable keeps $XDG_CONFIG_HOME/git/attributes away: `* -diff` there makes every mail binary
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "core.attributesFile",
+    "GIT_CONFIG_VALUE_0": os.devnull,
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "TZ": "UTC",
+}
+_KEPT = ("GIT_PYTHON_", "GIT_SSL_", "GIT_SSH", "GIT_ASKPASS", "GIT_PROXY_")
+
+_PLAIN = "100644"
+_EXECUTABLE = "100755"
+
+# Each flag with the reason it is there; Electron's script/lib/git.py taught most of them.
+_MAIL_FLAGS = (
+    "--zero-commit",  # commit ids change with every rebase; the blob ids below do not
+    "--full-index",  # `git am -3` finds its base by full blob ids, and abbreviations grow with the store
+    "--no-signature",  # the signature is the git version of whoever ran this
+    "--no-stat",  # the stat's width depends on the terminal
+    "--subject-prefix=",  # `git am` would strip a [PATCH] anyway
+    "--no-numbered",
+    "--no-attach",
+    "--no-thread",
+    "--no-notes",
+    "--no-renames",  # generated patches rename nothing; a guess would make them depend on the git version
+    "--diff-algorithm=histogram",
+    "--unified=3",
+    "--inter-hunk-context=0",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--binary",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--no-relative",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitText:
+    """Who, when and why of a commit; ``date`` is git's raw form (seconds since 1970, then the zone)."""
+
+    message: str
+    author: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A file of a tree by its blob id."""
+
+    path: str
+    mode: str
+    oid: str
+
+
+def seal_environment() -> None:
+    """Remove the caller's ``GIT_*`` settings from this process.
+
+    GitPython gives every git it starts a copy of ``os.environ``, so unsetting is the only way; settings
+    that say how to reach a server stay.
+    """
+    for key in [k for k in os.environ if k.startswith("GIT_") and not k.startswith(_KEPT)]:
+        del os.environ[key]
+
+
+class Store:
+    """A bare git repository that patchbot owns.  Use it as a context manager."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._repo.git.update_environment(**_SEALED)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the store at ``path``, making it if it is not there.
+
+        Raises ``EnvironmentProblem`` without git, ``RepositoryError`` if ``path`` is something else.
+        """
+        seal_environment()
+        try:
+            if not path.exists():
+                _create(path)
+            return cls(Repo(path))
+        except GitCommandNotFound:
+            raise EnvironmentProblem("git is not on PATH", hint="install git 2.39 or newer") from None
+        except OSError as error:
+            raise EnvironmentProblem(f"cannot be made: {error.strerror}", where=path) from None
+        except Exception as error:  # noqa: BLE001 - GitPython raises InvalidGitRepositoryError and bare exceptions of gitdb
+            raise RepositoryError(
+                f"is not a git repository ({type(error).__name__})",
+                where=path,
+                hint="it holds nothing that cannot be made again: remove it and run again",
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._repo.close()
+
+    @property
+    def path(self) -> Path:
+        """The repository's folder."""
+        return Path(self._repo.git_dir)
+
+    # -- refs ------------------------------------------------------------------------------------
+
+    def resolve(self, ref: str) -> str | None:
+        """Return the object id that ``ref`` names, or None."""
+        try:
+            return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", ref).decode().strip()
+        except RepositoryError:
+            return None
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Return the refs below ``prefix`` (with a trailing slash), by the rest of their name."""
+        out = self._git("for-each-ref", "--format=%(refname)%00%(objectname)", prefix)
+        pairs = (line.split("\0") for line in out.decode().splitlines())
+        return {name.removeprefix(prefix): oid for name, oid in pairs}
+
+    def update_refs(self, updates: Mapping[str, tuple[str, str | None]]) -> None:
+        """Move refs in one transaction: name → (new id, id it must have now, or None for "not there").
+
+        Raises ``RepositoryError`` if another process moved one of them first.
+        """
+        lines = [f"update {ref}\0{new}\0{old or ZERO}\0" for ref, (new, old) in updates.items()]
+        self._git("update-ref", "-z", "--stdin", stdin="".join(lines).encode())
+
+    # -- objects ---------------------------------------------------------------------------------
+
+    def tree_of(self, commit: str) -> str:
+        """Return the tree id of a commit."""
+        return self._git("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").decode().strip()
+
+    def write_blob(self, data: bytes) -> str:
+        """Write a blob and return its id."""
+        return self._git("hash-object", "-w", "--no-filters", "--stdin", stdin=data).decode().strip()
+
+    def read_blob(self, oid: str) -> bytes:
+        """Return the bytes of the blob that ``oid`` (or a ref) names."""
+        return self._git("cat-file", "blob", oid)
+
+    def list_tree(self, tree: str, prefix: str = "") -> tuple[TreeEntry, ...]:
+        """Return every file below ``prefix`` in the order of the tree (bytes of the path)."""
+        paths = ["--", prefix] if prefix else []
+        out = self._git("ls-tree", "-r", "-z", "--full-tree", tree, *paths)
+        entries = []
+        for line in out.split(b"\0")[:-1]:
+            meta, path = line.split(b"\t", 1)
+            mode, _kind, oid = meta.decode().split(" ")
+            entries.append(TreeEntry(os.fsdecode(path), mode, oid))
+        return tuple(entries)
+
+    def read_files(self, entries: Iterable[TreeEntry]) -> Iterator[TreeFile]:
+        """Return the files of ``entries``, read by one ``git cat-file --batch``."""
+        wanted = list(entries)
+        out = memoryview(
+            self._git("cat-file", "--batch", stdin="".join(f"{e.oid}\n" for e in wanted).encode())
+        )
+        at = 0
+        for entry in wanted:
+            newline = bytes(out[at : at + 256]).index(b"\n") + at
+            _oid, kind, *size = bytes(out[at:newline]).decode().split(" ")
+            if kind != "blob":  # a submodule's commit, or "missing"
+                raise RepositoryError(f"{entry.path} is no file: its object is {kind}", where=self.path)
+            start = newline + 1
+            at = start + int(size[0]) + 1
+            yield TreeFile(entry.path, bytes(out[start : at - 1]), entry.mode == _EXECUTABLE)
+
+    def commit_tree(self, files: Iterable[TreeFile], text: CommitText) -> str:
+        """Write a commit without parents that holds exactly ``files``; return its id."""
+        return self.commit_series(None, [(list(files), text)])[0]
+
+    def commit_series(
+        self, base: str | None, steps: Sequence[tuple[Sequence[TreeFile], CommitText]]
+    ) -> tuple[str, ...]:
+        """Write one commit per step on top of ``base``, each changing the given files; return their ids.
+
+        A step without files gives a commit with its parent's tree, which no mail can carry (``mail``).
+        The commits are reachable from no ref: the caller moves refs when all is done.
+        """
+        # fast-import insists on a ref; one of our own, dropped at the end, keeps the real ones for update_refs.
+        scratch = f"refs/patchbot/scratch/{os.getpid()}"
+        stream = b"".join(_fast_import(scratch, base, steps))
+        with tempfile.NamedTemporaryFile() as marks:
+            try:
+                flags = ("--quiet", "--done", "--force", f"--export-marks={marks.name}")
+                self._git("fast-import", *flags, stdin=stream)
+            finally:
+                self._git("update-ref", "-d", scratch)
+            lines = Path(marks.name).read_text(encoding="ascii").splitlines()
+        by_mark = dict(cast("tuple[str, str]", tuple(line.split(" "))) for line in lines)
+        return tuple(by_mark[f":{mark}"] for mark in range(1, len(steps) + 1))
+
+    # -- mails -----------------------------------------------------------------------------------
+
+    def mail(self, commit: str) -> bytes:
+        """Return the commit as a mail that ``git am`` takes, the same bytes on every machine.
+
+        A commit that changes nothing gives no bytes: there is no patch to send.
+        """
+        return self._git("format-patch", "--stdout", "-1", *_MAIL_FLAGS, commit)
+
+    def apply(self, tree: str, mails: Sequence[bytes]) -> str:
+        """Apply mails to ``tree`` with stock ``git apply``, in an index of its own; return the new tree.
+
+        Raises ``RepositoryError`` with git's words if a patch does not apply.
+        """
+        with tempfile.TemporaryDirectory(prefix="patchbot-apply-") as folder:
+            env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+            self._git("read-tree", tree, env=env)
+            for mail in mails:
+                self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=mail, env=env)
+            return self._git("write-tree", env=env).decode().strip()
+
+    @contextmanager
+    def checkout(self, tree: str, paths: Iterable[str]) -> Iterator[Path]:
+        """Give a throw-away clone whose one commit holds just ``paths`` of ``tree``, as stock git sees it."""
+        wanted = set(paths)
+        with tempfile.TemporaryDirectory(prefix="patchbot-checkout-") as folder:
+            files = self.read_files(entry for entry in self.list_tree(tree) if entry.path in wanted)
+            text = CommitText(message="base\n", author="patchbot <patchbot@invalid>", date="0 +0000")
+            commit = self.commit_tree(files, text)
+            with _init(Path(folder), branch="base") as clone:
+                clone.git.update_environment(**_SEALED)
+                alternates = Path(folder, ".git", "objects", "info", "alternates")
+                alternates.write_text(f"{self.path.absolute() / 'objects'}\n", encoding="utf-8")
+                clone.git.execute(["git", "reset", "--quiet", "--hard", commit])
+            yield Path(folder)
+
+    def am(self, folder: Path, mails: Sequence[bytes]) -> dict[str, str]:
+        """Apply mails in a checkout with stock ``git am``; return path → blob id of the result.
+
+        Raises ``RepositoryError`` with git's words if a mail does not apply.
+        """
+        identity = {"GIT_COMMITTER_NAME": "patchbot", "GIT_COMMITTER_EMAIL": "patchbot@invalid"}
+        with Store(Repo(folder)) as clone:
+            # without --keep-cr a file with CRLF line ends does not fit its own patch
+            clone._git("am", "--quiet", "--no-gpg-sign", "--keep-cr", stdin=b"".join(mails), env=identity)
+            return {entry.path: entry.oid for entry in clone.list_tree("HEAD")}
+
+    # -- git itself ------------------------------------------------------------------------------
+
+    def _git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
+        """Run git here and return its stdout, byte for byte.
+
+        GitPython strips the last newline and decodes unless it is told not to.
+        """
+        try:
+            with tempfile.TemporaryFile() as istream:
+                if stdin is not None:
+                    istream.write(stdin)
+                    istream.seek(0)
+                return self._repo.git.execute(
+                    ["git", *args],
+                    istream=cast("Any", istream),
+                    env=env,
+                    stdout_as_string=False,
+                    strip_newline_in_stdout=False,
+                )
+        except GitCommandNotFound:
+            raise EnvironmentProblem("git is not on PATH", hint="install git 2.39 or newer") from None
+        except GitCommandError as error:
+            words = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
+            raise RepositoryError(f"git {args[0]} failed: {words}", where=self.path) from None
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"git {args[0]} cannot be given its input: {error.strerror}",
+                where=tempfile.gettempdir(),
+                hint="is the disk full? TMPDIR names another folder",
+            ) from None
+
+
+def _create(path: Path) -> None:
+    """Make a bare repository beside ``path`` and move it there, so that a half-made one is never trusted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".store-", dir=path.parent) as folder:
+        fresh = Path(folder, "store.git")
+        with _init(fresh, branch="none", bare=True) as repo, repo.config_writer() as config:
+            config.set_value("core", "logAllRefUpdates", "false")
+            config.set_value("gc", "auto", "0")  # no surprise work in the middle of a run
+        fresh.rename(path)
+
+
+def _init(path: Path, *, branch: str, bare: bool = False) -> Repo:
+    """Make a repository that owes nothing to the user's settings.
+
+    An empty template: the user's own could bring hooks.  GitPython calls --template unsafe, since an
+    untrusted one would run hooks; the empty one is the way to have none.
+    """
+    return Repo.init(
+        path, bare=bare, initial_branch=branch, template="", env=_SEALED, allow_unsafe_options=True
+    )
+
+
+def _fast_import(
+    ref: str, base: str | None, steps: Sequence[tuple[Sequence[TreeFile], CommitText]]
+) -> Iterator[bytes]:
+    """Spell commits as ``git fast-import`` reads them (git-fast-import(1), "Input Format")."""
+    parent = base
+    for mark, (files, text) in enumerate(steps, 1):
+        message = text.message.encode()
+        yield f"commit {ref}\nmark :{mark}\n".encode()
+        yield f"author {text.author} {text.date}\ncommitter {text.author} {text.date}\n".encode()
+        yield f"data {len(message)}\n".encode() + message + b"\n"
+        if parent is not None:
+            yield f"from {parent}\n".encode()
+        for file in files:
+            mode = _EXECUTABLE if file.executable else _PLAIN
+            yield f"M {mode} inline ".encode() + _quoted(os.fsencode(file.path)) + b"\n"
+            yield f"data {len(file.data)}\n".encode() + file.data + b"\n"
+        yield b"\n"
+        parent = f":{mark}"
+    yield b"done\n"
+
+
+def _quoted(path: bytes) -> bytes:
+    """Quote a path where fast-import would read it as something else: it takes any other as it stands."""
+    if not path.startswith(b'"') and b"\n" not in path:
+        return path
+    escaped = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    return b'"' + escaped + b'"'
