@@ -1,0 +1,140 @@
+"""Bring a release into the store: download, check, unpack, place, commit.
+
+Each crate is placed where upstream's repository has it, so that a patch fits this tree and a git checkout
+of the tag alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime
+
+from patchbot.errors import RepositoryError
+from patchbot.model import CratePin, ImportedRelease, IndexEntry, Release, TreeFile
+from patchbot.store import CommitText, Store
+from patchbot.upstream.source import CONNECTIONS, Source
+from patchbot.upstream.unpack import VCS_INFO, Unpacked, refuse_twins, unpack
+
+AUTHOR = "patchbot <patchbot@invalid>"
+UPSTREAM = "refs/patchbot/upstream/"
+LOCK = "refs/patchbot/lock/"
+
+OnCrate = Callable[[IndexEntry], None]
+
+
+def load(store: Store, release: Release, roots: Sequence[str]) -> ImportedRelease | None:
+    """Return the release as it was imported with these roots, or None."""
+    oid = store.resolve(f"{LOCK}{release}")
+    if oid is None:
+        return None
+    imported = ImportedRelease.from_json(json.loads(store.read_blob(oid)))
+    return imported if imported.roots == tuple(roots) else None
+
+
+def imported(store: Store) -> tuple[Release, ...]:
+    """Return the releases that the store holds, oldest first."""
+    return tuple(sorted(Release.parse(name) for name in store.refs(LOCK)))
+
+
+def import_release(
+    store: Store,
+    source: Source,
+    release: Release,
+    entries: Sequence[IndexEntry],
+    *,
+    roots: Sequence[str],
+    on_crate: OnCrate = lambda _entry: None,
+) -> ImportedRelease:
+    """Download the crates of a release and commit them as one tree; return what was imported.
+
+    ``entries`` are all crates of the release (``resolve.own_crates``).  Refs move last and together, so an
+    interrupted import leaves nothing that a later run would trust; downloads are kept.
+
+    Raises ``RepositoryError`` for bytes that are not what the index says, or hostile.
+    """
+    unpacked = _download(source, entries, on_crate)
+    pins = tuple(CratePin(entry, crate.path, crate.commit) for entry, crate in unpacked)
+    root = next(pin for pin in pins if pin.name == roots[0])
+    published = root.entry.published or "1970-01-01T00:00:00Z"
+    commit = store.commit_tree(
+        _place(unpacked),
+        CommitText(
+            message=_message(release, root, pins),
+            author=AUTHOR,
+            date=f"{int(datetime.fromisoformat(published).timestamp())} +0000",
+        ),
+    )
+    result = ImportedRelease(
+        release=release,
+        roots=tuple(roots),
+        commit=root.commit,
+        tree=store.tree_of(commit),
+        published=published,
+        crates=pins,
+        flags=tuple(_flags(root, pins)),
+    )
+    lock = store.write_blob(json.dumps(result.to_json(), indent=1, sort_keys=True).encode())
+    refs = {f"{UPSTREAM}{release}": commit, f"{LOCK}{release}": lock}
+    store.update_refs({ref: (new, store.resolve(ref)) for ref, new in refs.items()})
+    return result
+
+
+def _download(
+    source: Source, entries: Sequence[IndexEntry], on_crate: OnCrate
+) -> list[tuple[IndexEntry, Unpacked]]:
+    """Download and unpack in parallel; the first failure stops what has not begun."""
+    done: dict[str, Unpacked] = {}
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        jobs = {pool.submit(source.crate, entry): entry for entry in entries}
+        try:
+            for job in as_completed(jobs):
+                entry = jobs[job]
+                done[entry.name] = unpack(job.result(), name=entry.name, version=entry.version)
+                on_crate(entry)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return [(entry, done[entry.name]) for entry in entries]
+
+
+def _place(crates: Iterable[tuple[IndexEntry, Unpacked]]) -> list[TreeFile]:
+    placed: list[TreeFile] = []
+    owner: dict[str, str] = {}
+    for entry, crate in crates:
+        if not crate.path:
+            raise RepositoryError(
+                f"{entry.name} {entry.version} does not say where upstream keeps it (no {VCS_INFO})",
+                hint="releases before 0.40 cannot be imported from crates; is that crate upstream's own?",
+            )
+        if crate.path in owner:
+            raise RepositoryError(f"{entry.name} and {owner[crate.path]} both come from {crate.path}")
+        owner[crate.path] = entry.name
+        for file in crate.files:
+            if file.path == VCS_INFO:  # says where the crate was packed; the lock keeps it
+                continue
+            placed.append(TreeFile(f"{crate.path}/{file.path}", file.data, file.executable))
+    refuse_twins(placed, "the crates of one release")  # crates may be nested, and could then overlap
+    return sorted(placed, key=lambda file: file.path)
+
+
+def _message(release: Release, root: CratePin, pins: Sequence[CratePin]) -> str:
+    lines = [
+        f"wasmtime {release}, as published",
+        "",
+        *(f"{pin.name} {pin.version} {pin.sha256}" for pin in pins),
+        "",
+        f"Upstream-Commit: {root.commit}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _flags(root: CratePin, pins: Sequence[CratePin]) -> Iterable[str]:
+    """Name crates that were packed from another commit.
+
+    Those whose version did not move (pulley-interpreter 0.1.0 through all of 24.0.x) name an older one.
+    """
+    for pin in pins:
+        if pin.commit != root.commit:
+            yield f"{pin.name} {pin.version} was packed from {pin.commit or 'an unknown commit'}"

@@ -1,0 +1,72 @@
+"""Reading a cargo registry index (cargo book, "Index Format"): bytes in, entries out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from patchbot.errors import RepositoryError
+from patchbot.model import IndexEntry, index_path, index_prefix
+
+
+def parse_lines(data: bytes, where: str) -> dict[str, IndexEntry]:
+    """Return the entries of an index file by version; a later line of a version wins, as in cargo.
+
+    Raises ``RepositoryError`` with the line if one cannot be read.
+    """
+    entries: dict[str, IndexEntry] = {}
+    for number, line in enumerate(data.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = IndexEntry.from_json(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise RepositoryError(
+                f"line {number} is no index entry: {error!r}",
+                where=where,
+                hint="a proxy may have answered in the registry's place; look at what the URL serves",
+            ) from None
+        entries[entry.version] = entry
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class IndexConfig:
+    """The index's ``config.json``: where crates are downloaded from."""
+
+    download: str
+
+    @classmethod
+    def parse(cls, data: bytes, where: str) -> IndexConfig:
+        """Read ``config.json``; raise ``RepositoryError`` if it is none or asks for authentication."""
+        try:
+            config = json.loads(data)
+            download = config["dl"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RepositoryError(f"is no registry config.json: {error!r}", where=where) from None
+        if not isinstance(download, str) or not isinstance(config, Mapping):
+            raise RepositoryError("has no download address", where=where)
+        if config.get("auth-required"):
+            raise RepositoryError(
+                "wants a token to read",
+                where=where,
+                hint="follow upstream's releases from a registry that can be read without one",
+            )
+        return cls(download)
+
+    def url(self, entry: IndexEntry) -> str:
+        """Return the download address of an entry's ``.crate``."""
+        markers = {
+            "{crate}": entry.name,
+            "{version}": entry.version,
+            "{prefix}": index_prefix(entry.name),
+            "{lowerprefix}": index_path(entry.name).rpartition("/")[0],
+            "{sha256-checksum}": entry.sha256,
+        }
+        url = self.download
+        if not any(marker in url for marker in markers):
+            return f"{url}/{entry.name}/{entry.version}/download"
+        for marker, value in markers.items():
+            url = url.replace(marker, value)
+        return url

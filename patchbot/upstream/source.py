@@ -1,0 +1,265 @@
+"""Where crates come from: a sparse registry over HTTPS, or a local-registry folder."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import httpx2
+
+import patchbot
+from patchbot.errors import ConfigError, EnvironmentProblem, RepositoryError
+from patchbot.model import IndexEntry, index_path
+from patchbot.upstream.cache import Cache, Cached
+from patchbot.upstream.cargo_config import CargoConfig
+from patchbot.upstream.index import IndexConfig, parse_lines
+
+T = TypeVar("T")
+
+CONNECTIONS = 16
+ATTEMPTS = 4
+MAX_WAIT = 30.0  # seconds; a longer Retry-After is a reason to come back later, not to sit here
+MAX_DOWNLOAD = 64 * 1024 * 1024
+_OK, _NOT_MODIFIED = 200, 304
+_ABSENT = {404, 410, 451}  # how a sparse index says "no such crate" (cargo book, "Nonexistent Crates")
+_AGAIN = {408, 429, 500, 502, 503, 504}
+
+
+class Source(Protocol):
+    """Something that has an index and crates."""
+
+    def entries(self, name: str) -> dict[str, IndexEntry]:
+        """Return the versions of a crate, empty if there is no such crate."""
+
+    def crate(self, entry: IndexEntry) -> bytes:
+        """Return the ``.crate`` of an entry, checked against its digest."""
+
+    def has_crate(self, entry: IndexEntry) -> bool:
+        """Whether the ``.crate`` is at hand without the network."""
+
+
+def check(entry: IndexEntry, data: bytes, *, where: str) -> bytes:
+    """Return ``data`` if it has the digest that the index names; raise ``RepositoryError`` otherwise."""
+    found = hashlib.sha256(data).hexdigest()
+    if found != entry.sha256:
+        raise RepositoryError(
+            f"{entry.name} {entry.version} has the sha256 {found}, but the index says {entry.sha256}",
+            where=where,
+            hint="nothing was kept; try again, and if it stays so do not use this registry",
+        )
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRegistry:
+    """A folder with ``index/`` and flat ``.crate`` files (cargo book, "Local Registry Sources")."""
+
+    folder: Path
+
+    def entries(self, name: str) -> dict[str, IndexEntry]:
+        """Return the versions of a crate, empty if there is no such crate."""
+        file = self.folder / "index" / index_path(name)
+        try:
+            return parse_lines(file.read_bytes(), where=str(file))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise EnvironmentProblem(f"cannot be read: {error.strerror}", where=file) from None
+
+    def crate(self, entry: IndexEntry) -> bytes:
+        """Return the ``.crate`` of an entry, checked against its digest."""
+        file = self._file(entry)
+        try:
+            return check(entry, file.read_bytes(), where=str(file))
+        except OSError as error:
+            raise EnvironmentProblem(f"cannot be read: {error.strerror}", where=file) from None
+
+    def has_crate(self, entry: IndexEntry) -> bool:
+        """Whether the ``.crate`` is in the folder."""
+        return self._file(entry).is_file()
+
+    def _file(self, entry: IndexEntry) -> Path:
+        return self.folder / f"{entry.name}-{entry.version}.crate"
+
+
+class SparseRegistry:
+    """A sparse index over HTTP(S), with the cache before it; ``offline`` answers from the cache alone."""
+
+    def __init__(self, index: str, cache: Cache, *, cargo: CargoConfig, offline: bool = False) -> None:
+        self._url = index.removeprefix("sparse+")
+        self._cache = cache
+        self._cargo = cargo
+        self._offline = offline
+        self._config: IndexConfig | None = None
+        self._memory: dict[str, dict[str, IndexEntry]] = {}
+        self._client: httpx2.Client | None = None
+        self._lock = threading.RLock()
+
+    def entries(self, name: str) -> dict[str, IndexEntry]:
+        """Return the versions of a crate, empty if there is no such crate.
+
+        The index is asked once per run, with the ``ETag`` of what the cache holds.
+        """
+        if name not in self._memory:
+            self._memory[name] = self._index_file(index_path(name), parse_lines) or {}
+        return self._memory[name]
+
+    def crate(self, entry: IndexEntry) -> bytes:
+        """Return the ``.crate`` of an entry, from the cache or the network, checked against its digest."""
+        data = self._cache.crate(entry.sha256)
+        if data is not None:
+            return data
+        if self._offline:
+            raise EnvironmentProblem(
+                f"{entry.name} {entry.version} is not in the cache",
+                where=self._cache.folder,
+                hint="run once without --offline",
+            )
+        url = self._index_config().url(entry)
+        answer = self._get(url)
+        if answer.status != _OK:
+            raise RepositoryError(
+                f"the registry lists {entry.name} {entry.version} but answers {answer.status} for its crate",
+                where=url,
+            )
+        data = check(entry, answer.body, where=url)
+        self._cache.keep_crate(entry.sha256, data)
+        return data
+
+    def has_crate(self, entry: IndexEntry) -> bool:
+        """Whether the ``.crate`` is in the cache."""
+        return self._cache.has_crate(entry.sha256)
+
+    def _index_config(self) -> IndexConfig:
+        with self._lock:
+            if self._config is None:
+                config = self._index_file("config.json", IndexConfig.parse)
+                if config is None:
+                    raise RepositoryError("has no config.json", where=self._url)
+                self._config = config
+            return self._config
+
+    def _index_file(self, path: str, parse: Callable[[bytes, str], T]) -> T | None:
+        """Return an index file as ``parse`` reads it, None if there is none.
+
+        What cannot be parsed is not kept: it would take the place of what ``--offline`` works from.
+        """
+        url = self._url + path
+        cached = self._cache.index(self._url, path)
+        if self._offline:
+            if cached is None:
+                raise EnvironmentProblem(
+                    f"{path} of the index is not in the cache",
+                    where=self._cache.folder,
+                    hint="run once without --offline",
+                )
+            return parse(cached.data, url) if cached.data else None
+        etag = {"If-None-Match": cached.etag} if cached is not None and cached.etag else {}
+        answer = self._get(url, headers=etag)
+        if answer.status == _NOT_MODIFIED and cached is not None:
+            return parse(cached.data, url) if cached.data else None
+        if answer.status in _ABSENT:
+            self._cache.keep_index(self._url, path, Cached(b"", ""))
+            return None
+        if answer.status != _OK:
+            raise RepositoryError(f"the index answers {answer.status}", where=url)
+        parsed = parse(answer.body, url)
+        self._cache.keep_index(self._url, path, Cached(answer.body, answer.etag))
+        return parsed
+
+    def _get(self, url: str, headers: dict[str, str] | None = None) -> _Answer:
+        """Get ``url``, waiting and trying again while the server or the way to it is not well."""
+        problem = ""
+        for attempt in range(ATTEMPTS):
+            wait = 0.5 * 2**attempt
+            try:
+                answer = self._get_once(url, headers)
+            except httpx2.RequestError as error:
+                problem = f"{type(error).__name__}: {error}".rstrip(": ")
+            except httpx2.InvalidURL as error:
+                raise ConfigError(f"is no URL: {error}", where=url) from None
+            else:
+                if answer.status not in _AGAIN:
+                    return answer
+                problem = f"it answers {answer.status}"
+                wait = answer.retry_after or wait
+            if wait > MAX_WAIT or attempt == ATTEMPTS - 1:
+                break
+            time.sleep(wait)
+        raise EnvironmentProblem(
+            f"the registry cannot be reached ({problem})",
+            where=url,
+            hint="check the network and proxy; what was downloaded is kept, "
+            "and --offline works from the cache alone",
+        )
+
+    def _get_once(self, url: str, headers: dict[str, str] | None) -> _Answer:
+        with self._http().stream("GET", url, headers=headers) as response:
+            body = bytearray()
+            for piece in response.iter_bytes():
+                body += piece
+                if len(body) > MAX_DOWNLOAD:
+                    raise RepositoryError(f"is larger than {MAX_DOWNLOAD} bytes", where=url)
+            after = response.headers.get("retry-after", "")
+            etag = response.headers.get("etag", "")
+            return _Answer(
+                status=response.status_code,
+                body=bytes(body),
+                etag=etag if etag.isascii() else "",  # else it could not be sent back
+                retry_after=float(after) if after.isascii() and after.isdigit() else 0.0,
+            )
+
+    def _http(self) -> httpx2.Client:
+        with self._lock:
+            if self._client is None:
+                self._client = self._new_client()
+            return self._client
+
+    def _new_client(self) -> httpx2.Client:
+        cainfo = self._cargo.cainfo
+        try:
+            return httpx2.Client(
+                # crates.io refuses clients that do not say who they are
+                headers={"User-Agent": f"wasmtime-patchbot/{patchbot.__version__}"},
+                verify=ssl.create_default_context(cafile=cainfo) if cainfo is not None else True,
+                proxy=self._cargo.proxy,
+                timeout=httpx2.Timeout(30.0),
+                follow_redirects=True,
+                limits=httpx2.Limits(max_connections=CONNECTIONS),
+            )
+        except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:  # SSLError is an OSError
+            raise ConfigError(
+                f"the way to the registry cannot be set up: {error}",
+                where=cainfo,
+                hint="look at http.proxy and http.cainfo in cargo's configuration, and at *_PROXY and SSL_CERT_FILE",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int
+    body: bytes
+    etag: str
+    retry_after: float
+
+
+def open_source(index: str, *, default_index: str, cache: Cache, cargo: CargoConfig, offline: bool) -> Source:
+    """Return the source that ``index`` names; cargo's source replacement applies to crates.io alone."""
+    if index == default_index:
+        if cargo.local is not None:
+            return LocalRegistry(cargo.local)
+        index = cargo.sparse or index
+    return SparseRegistry(index, cache, cargo=cargo, offline=offline)
+
+
+def fetch_entries(source: Source, names: list[str]) -> dict[str, dict[str, IndexEntry]]:
+    """Ask for many crates at once."""
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        return dict(zip(names, pool.map(source.entries, names), strict=True))
