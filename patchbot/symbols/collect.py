@@ -1,0 +1,328 @@
+"""Read all sources of a release and report every definition, import and text, undecided."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from patchbot.model import Role
+from patchbot.symbols import asm, build_script, c
+from patchbot.symbols.conditions import ModuleTree, join
+from patchbot.symbols.corpus import Corpus
+from patchbot.symbols.expansion import Expander
+from patchbot.symbols.macros import Macro
+from patchbot.symbols.preprocessor import Expanded, Unit, preprocess
+from patchbot.symbols.rust import Assembly, Attribute, DwarfName, Facts, Item
+from patchbot.symbols.spots import ExportSpot, ImportSpot, Raw, SourceSpot, Spot, TextSpot
+from patchbot.symbols.templates import Evaluator, Naming, Piece, Template
+from patchbot.symbols.tokens import Group, Span, Token, TokenKind, Tree, flatten, is_punct
+from patchbot.symbols.versioned import read_proc_macros
+
+MAKES = frozenset({asm.Use.LABEL, asm.Use.SET, asm.Use.COMMON})
+ASSEMBLER = (".S", ".s")
+
+# Code in a string (a build script's, or a generator's) that makes a link-time name when it is compiled.
+_WRITES = re.compile(rb"\b(?:no_mangle|export_name|link_name|global_asm|naked_asm)\b")
+
+# Attributes that can make a link-time name, and that no rule knows how to rewrite.
+_UNUSUAL = (
+    "linkage",
+    "link_section",
+    "rustc_std_internal_symbol",
+    "panic_handler",
+    "global_allocator",
+    "alloc_error_handler",
+)
+
+
+@dataclass(slots=True)
+class Collected:
+    """Everything that the sources of a release say.
+
+    ``texts`` are assembler texts in Rust, ``units`` the files that build scripts compile, ``dwarf`` strings
+    that are written into DWARF.  ``version`` is the expression whose value upstream appends to names.
+    """
+
+    naming: Naming = field(default_factory=Naming)
+    version: Span | None = None
+    files: tuple[str, ...] = ()
+    raw: list[Raw] = field(default_factory=list)
+    texts: list[tuple[Template, asm.AsmText]] = field(default_factory=list)
+    units: list[tuple[str, Unit]] = field(default_factory=list)
+    dwarf: list[Piece] = field(default_factory=list)
+    variables: list[build_script.ReadVariable] = field(default_factory=list)
+    doubts: list[tuple[str, int, str]] = field(default_factory=list)
+
+
+def collect(corpus: Corpus, suffix: str) -> Collected:
+    """Read a release; names that end with ``suffix`` (if it is not empty) or upstream's are split there."""
+    return _Collector(corpus, suffix).run()
+
+
+def split(name: str, *suffixes: str) -> tuple[str, str]:
+    """Return base name and suffix: the first of ``suffixes`` that the name ends with, or none."""
+    for suffix in suffixes:
+        if suffix and name.endswith(suffix) and len(name) > len(suffix):
+            return name.removesuffix(suffix), suffix
+    return name, ""
+
+
+class _Collector:
+    def __init__(self, corpus: Corpus, suffix: str) -> None:
+        self.corpus = corpus
+        self.suffix = suffix
+        self.out = Collected()
+        opaque = self.proc_macros()
+        self.naming = self.out.naming
+        self.expander = Expander(corpus, self.naming, opaque)
+        self.evaluator = Evaluator(self.find_macros, self.naming)
+        self.modules = ModuleTree(frozenset(corpus.rust), corpus.facts, corpus.pathed)
+
+    def run(self) -> Collected:
+        facts = self.expander.collect()
+        self.out.files = self.expander.files
+        for item in facts.items:
+            if item.foreign:
+                self.imported(item)
+            else:
+                self.exported(item)
+        texts = [read for assembly in facts.assembly for read in self.assembled(assembly)]
+        self.defined_in(texts)
+        for name in facts.dwarf:
+            self.out.dwarf += self.dwarf(name)
+        self.build_scripts()
+        self.elsewhere(facts)
+        self.doubts_of(facts)
+        return self.out
+
+    def elsewhere(self, facts: Facts) -> None:
+        """Doubt code that comes from places which are not read as Rust, or is written by other code."""
+        for module in self.modules.astray():
+            self.doubt(module.place, f"the module {module.name} is in a file that is not read")
+        for call in facts.calls:
+            if call.name.text != "include":
+                continue
+            named = self.evaluator.string(call.arguments.children)
+            folder = posixpath.dirname(call.name.origin.path)
+            known = posixpath.normpath(f"{folder}/{named.text}") in self.corpus.rust
+            if not known and not any(piece.opaque for piece in named.pieces):
+                self.doubt(call.name.origin, f"includes {named.text}, which is not read")
+        for path in self.corpus.crate_of:
+            if path.endswith(".rs") and _WRITES.search(self.corpus.files[path]):
+                for token in flatten(self.corpus.trees(path)):
+                    if token.kind is TokenKind.STRING and _WRITES.search(token.text.encode("latin-1")):
+                        self.doubt(token.origin, "writes code that makes a link-time name")
+
+    def doubts_of(self, facts: Facts) -> None:
+        for doubt in facts.doubts:
+            self.doubt(doubt.place, doubt.why)
+        self.out.doubts += [(unread.path, unread.offset, unread.why) for unread in self.corpus.unread]
+
+    def doubt(self, place: Span, why: str) -> None:
+        self.out.doubts.append((place.path, place.start, why))
+
+    # -- Rust --------------------------------------------------------------------------------------
+
+    def proc_macros(self) -> frozenset[str]:
+        """Read the proc-macro crates: how upstream suffixes, and which macros are opaque."""
+        opaque: set[str] = set()
+        for pin in self.corpus.proc_macro_crates:
+            library = self.corpus.library(pin)
+            others = [p for p in self.corpus.by_crate[pin.name] if p.endswith(".rs") and p != library]
+            helpers = [tree for path in others for tree in self.corpus.trees(path)]
+            found = read_proc_macros(self.corpus.trees(library), pin.version, helpers)
+            opaque |= found.opaque
+            if found.version is not None:
+                self.out.naming, self.out.version = found.naming, found.version
+        return frozenset(opaque)
+
+    def find_macros(self, name: Token) -> Sequence[Macro]:
+        return self.corpus.macros(name.text, name.origin.path)
+
+    def exported(self, item: Item) -> None:
+        for word in _UNUSUAL:
+            if (unusual := item.attribute(word)) is not None:
+                self.doubt(unusual.name.origin, f"#[{word}] on {item.name.text} may make a link-time name")
+        for attribute in item.all("no_mangle", "export_name", *self.naming.export):
+            word = attribute.name.text
+            name: str | None = item.name.text.removeprefix("r#")
+            if word == "export_name":
+                name = self.value(attribute)
+            elif word != "no_mangle":
+                name = f"{name}{self.naming.suffix}"
+            if name is not None:
+                conditions = (*item.cfgs, attribute.cfg)
+                form = f"#[{word}] {item.kind}"
+                spot = ExportSpot(item, attribute)
+                self.add(name, Role.DEFINE, attribute.name.origin, form, conditions, spot)
+
+    def imported(self, item: Item) -> None:
+        found = item.all("link_name", *self.naming.link)
+        if any(attribute.cfg for attribute in found):
+            why = f"{item.name.text} is imported under another name in some builds only"
+            self.doubt(found[0].name.origin, why)
+        for attribute in found or (None,):
+            name: str | None = item.name.text.removeprefix("r#")
+            form = f"extern {item.kind}"
+            if attribute is not None:
+                named = attribute.name.text == "link_name"
+                name = self.value(attribute) if named else f"{name}{self.naming.suffix}"
+                form = f"#[{attribute.name.text}] {form}"
+            if name is not None:
+                self.add(name, Role.IMPORT, item.head, form, item.cfgs, ImportSpot(item, attribute))
+
+    def value(self, attribute: Attribute) -> str | None:
+        """Return the string behind ``=`` of an attribute, or None (and a doubt) if it cannot be known."""
+        template = self.evaluator.string(attribute.value)
+        for piece in template.pieces:
+            if piece.opaque:
+                self.doubt(attribute.name.origin, f"#[{attribute.name.text}]: {piece.why}")
+                return None
+        return template.text.removeprefix("\x01")  # tells LLVM to add nothing to the name
+
+    def assembled(self, assembly: Assembly) -> Iterator[tuple[Assembly, Template, asm.AsmText]]:
+        """Read an ``asm!``-like invocation, once per variant of the macros in it."""
+        macro = f"{assembly.name.text}!"
+        for template in self.evaluator.templates(assembly.arguments):
+            for piece in template.pieces:
+                if piece.opaque:
+                    self.doubt(piece.place, f"in {macro}: {piece.why}")
+            text = _without_mach_o(template, asm.scan(template.text))
+            for doubt in text.doubts:
+                self.doubt(template.piece_at(doubt.start)[0].place, f"in {macro}: {doubt.why}")
+            self.out.texts.append((template, text))
+            yield assembly, template, text
+
+    def defined_in(self, texts: Sequence[tuple[Assembly, Template, asm.AsmText]]) -> None:
+        """Add what the texts define; those of a crate end in one object, where each can make others' labels visible."""
+
+        def known(template: Template, name: asm.AsmName) -> tuple[str, str]:
+            return self.corpus.crate_of.get(template.piece_at(name.start)[0].place.path, ""), name.text
+
+        visible = {known(t, n) for _, t, text in texts for n in text.names if n.use is asm.Use.GLOBAL}
+        for assembly, template, text in texts:
+            for name in sorted(
+                text.defined(frozenset(n.text for n in text.names if known(template, n) in visible))
+            ):
+                made = next(n for n in text.names if n.text == name and n.use in MAKES)
+                piece, offset = template.piece_at(made.end - 1)
+                spot = TextSpot(piece, offset + 1)
+                form = f"{assembly.name.text}! text"
+                self.add(name, Role.DEFINE, piece.place, form, assembly.cfgs, spot)
+
+    def dwarf(self, name: DwarfName) -> Iterator[Piece]:
+        """Return the strings in what a ``DW_AT_linkage_name`` is set to."""
+        yield from self._strings(name.value)
+
+    def _strings(self, trees: Sequence[Tree]) -> Iterator[Piece]:
+        for at, tree in enumerate(trees):
+            if isinstance(tree, Group):
+                if at > 1 and is_punct(trees[at - 1], "!"):
+                    yield from self.evaluator.string(trees[at - 2 : at + 1]).pieces
+                else:
+                    yield from self._strings(tree.children)
+            elif tree.kind is TokenKind.STRING:
+                yield from self.evaluator.string([tree]).pieces
+
+    def add(
+        self, name: str, role: Role, place: Span, form: str, conditions: Sequence[str], spot: Spot
+    ) -> None:
+        base, suffix = split(name, self.suffix, self.naming.suffix)
+        cfg = join((*(self.modules.conditions(place.path) or ()), *conditions))
+        self.out.raw.append(Raw(base, suffix, role, place.path, place.start, form, cfg, spot))
+
+    # -- C and assembler files ---------------------------------------------------------------------
+
+    def build_scripts(self) -> None:
+        for pin in self.corpus.release.crates:
+            path = self.corpus.build_script(pin)
+            if path is None:
+                continue
+            facts = build_script.read(self.corpus.trees(path))
+            self.out.variables += facts.variables
+            for place, why in facts.doubts:
+                self.doubt(place, why)
+            defines = {name: self.define(name, value) for name, value in facts.defines.items()}
+            for compiled in facts.files:
+                target = f"{pin.path}/{compiled.path}"
+                if target in self.corpus.files:
+                    unit = preprocess(target, read=self.corpus.text, defines=defines)
+                    self.compiled(target, unit, compiled.conditions)
+                else:
+                    self.doubt(compiled.place, f"compiles {compiled.path}, which the crate does not have")
+
+    def define(self, name: str, value: Sequence[Tree]) -> str:
+        """Return the text of a ``-D`` value; none counts as 1, as cc has it."""
+        if not value:
+            return "1"
+        template = self.evaluator.string([tree for tree in value if not is_punct(tree, "&")])
+        for piece in template.pieces:
+            if piece.opaque:
+                self.doubt(piece.place, f"the value of the macro {name}: {piece.why}")
+        return template.text
+
+    def compiled(self, path: str, unit: Unit, conditions: Sequence[str]) -> None:
+        self.out.doubts += unit.doubts
+        self.out.units.append((path, unit))
+        for text in unit.variants:
+            if path.endswith(ASSEMBLER):
+                self.assembler_file(path, text, conditions)
+            elif path.endswith(".c"):
+                self.c_file(path, text, conditions)
+            else:
+                self.out.doubts.append((path, 0, "is compiled, and neither C nor preprocessed assembler"))
+
+    def assembler_file(self, path: str, text: Expanded, conditions: Sequence[str]) -> None:
+        names = asm.scan(text.text)
+        for doubt in names.doubts:
+            self.doubt_in(text, doubt.start, doubt.why)
+        for name in sorted(names.defined()):
+            made = next(n for n in names.names if n.text == name and n.use in MAKES)
+            self.source(name, Role.DEFINE, path, text, made.start, "assembler file", conditions)
+
+    def c_file(self, path: str, text: Expanded, conditions: Sequence[str]) -> None:
+        facts = c.scan(text)
+        for offset, why in facts.doubts:
+            self.doubt_in(text, offset, why)
+        for name in facts.names:
+            if name.in_string:
+                self.doubt_in(text, name.offset, f"the assembler name {name.name} is given in a string")
+            form = "C definition" if name.role is Role.DEFINE else "C declaration"
+            form = f"{form}, weak" if name.weak else form
+            self.source(name.name, name.role, path, text, name.offset, form, conditions)
+
+    def doubt_in(self, text: Expanded, offset: int, why: str) -> None:
+        token = text.token_at(offset)
+        self.out.doubts.append((token.path, token.offset, why))
+
+    def source(
+        self,
+        name: str,
+        role: Role,
+        path: str,
+        text: Expanded,
+        offset: int,
+        form: str,
+        conditions: Sequence[str],
+    ) -> None:
+        token = text.token_at(offset)
+        base, suffix = split(name, self.suffix, self.naming.suffix)
+        # Build scripts and preprocessors have no cfg syntax; their words are joined as they stand.
+        cfg = " && ".join(dict.fromkeys([*conditions, *token.conditions]))
+        self.out.raw.append(Raw(base, suffix, role, token.path, token.offset, form, cfg, SourceSpot(path)))
+
+
+def _without_mach_o(template: Template, text: asm.AsmText) -> asm.AsmText:
+    """Take the underscore off names that only Mach-O has: it comes from another piece than the rest."""
+    names = []
+    for name in text.names:
+        if name.text.startswith("_") and name.end - name.start > 1:
+            first, _ = template.piece_at(name.start)
+            second, _ = template.piece_at(name.start + 1)
+            if first is not second:
+                names.append(asm.AsmName(name.text[1:], name.start + 1, name.end, name.use))
+                continue
+        names.append(name)
+    return asm.AsmText(tuple(names), text.doubts)

@@ -1,0 +1,128 @@
+"""The ``cfg`` under which a file or item is compiled, put together from modules and simplified."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from patchbot.symbols.rust import Facts, Module
+from patchbot.symbols.tokens import split_text
+
+_VALUE = re.compile(r'not\((target_(?:arch|os)) = "([^"]*)"\)')
+
+
+def join(conditions: Iterable[str]) -> str:
+    """Return one ``cfg`` expression for conditions that all hold; empty if there are none."""
+    parts = simplify(conditions)
+    return parts[0] if len(parts) == 1 else f"all({', '.join(parts)})" if parts else ""
+
+
+def either(alternatives: Sequence[str]) -> str:
+    """Return one expression for alternatives; an empty one is always true, so all of them are."""
+    unique = tuple(dict.fromkeys(alternatives))
+    if not unique or "" in unique:
+        return ""
+    return unique[0] if len(unique) == 1 else f"any({', '.join(unique)})"
+
+
+def simplify(conditions: Iterable[str]) -> tuple[str, ...]:
+    """Open ``all(…)``, drop repetitions, and what another condition implies.
+
+    ``target_arch = "x86"`` makes ``not(target_arch = "arm")`` redundant, ``unix`` makes ``not(windows)``:
+    ``cfg_if!`` piles them up.
+    """
+    flat: list[str] = []
+    for condition in conditions:
+        inner = re.fullmatch(r"all\((.*)\)", condition, re.DOTALL)
+        flat += simplify(split_text(inner[1])) if inner else [condition] if condition else []
+    unique = list(dict.fromkeys(flat))
+    decided = {c.split(" = ", 1)[0] for c in unique if re.fullmatch(r'target_(?:arch|os) = "[^"]*"', c)}
+    kept = []
+    for condition in unique:
+        negated = _VALUE.fullmatch(condition)
+        if negated and negated[1] in decided:
+            continue
+        if condition == "not(windows)" and "unix" in unique:
+            continue
+        kept.append(condition)
+    return tuple(kept)
+
+
+class ModuleTree:
+    """Finds the conditions of a file by walking up to its crate's root.
+
+    Only the files on the way are read: a child's parents can be told from its path, except for modules
+    with ``#[path]``, whose parents are the files that have such an attribute.
+    """
+
+    def __init__(self, files: frozenset[str], facts: Callable[[str], Facts], pathed: frozenset[str]) -> None:
+        self._files = files
+        self._facts = facts
+        self._pathed = pathed
+        self._known: dict[str, tuple[str, ...] | None] = {}
+
+    def conditions(self, path: str) -> tuple[str, ...] | None:
+        """Return the conditions under which ``path`` is a module, or None if no module names it."""
+        if path not in self._known:
+            self._known[path] = None  # a cycle through #[path] is no way to the root
+            self._known[path] = self._compute(path)
+        return self._known[path]
+
+    def astray(self) -> Iterator[Module]:
+        """Return modules whose ``#[path]`` leads to no file that is read."""
+        for parent in sorted(self._pathed):
+            for module in self._facts(parent).modules:
+                if module.path and self._files.isdisjoint(_module_files(parent, module)):
+                    yield module
+
+    def _compute(self, path: str) -> tuple[str, ...] | None:
+        if re.search(r"(^|/)(lib|main|build)\.rs$", path):
+            return ()
+        near, far = self._parents(path)
+        alternatives = self._from(path, near) or self._from(path, far)
+        if not alternatives:
+            return None
+        either_of = either(alternatives)
+        return (either_of,) if either_of else ()
+
+    def _from(self, path: str, parents: Sequence[str]) -> list[str]:
+        alternatives = []
+        for parent in parents:
+            for module in self._facts(parent).modules:
+                if path not in _module_files(parent, module):
+                    continue
+                above = self.conditions(parent)
+                if above is not None:
+                    alternatives.append(join((*above, *module.cfgs)))
+        return alternatives
+
+    def _parents(self, path: str) -> tuple[list[str], list[str]]:
+        """Return where a file's ``mod`` item should stand, and where it can be with inline modules."""
+        folder, _, _ = path.rpartition("/")
+        if path.endswith("/mod.rs"):
+            folder = folder.rpartition("/")[0]
+        above, _, last = folder.rpartition("/")
+        named = [f"{folder}/mod.rs", f"{folder}/lib.rs", f"{folder}/main.rs", f"{above}/{last}.rs"]
+        near = [f for f in dict.fromkeys([*named, *self._pathed]) if f in self._files and f != path]
+        far = sorted(f for f in self._files if f.rpartition("/")[0] == above or f == f"{above}.rs")
+        return near, far
+
+
+def _module_files(parent: str, module: Module) -> tuple[str, ...]:
+    folder, _, name = parent.rpartition("/")
+    if module.path:
+        base = "/".join([folder, *module.folder]) if module.folder else folder
+        return (_normal(f"{base}/{module.path}"),)
+    stem = "" if name in {"mod.rs", "lib.rs", "main.rs"} else name.removesuffix(".rs")
+    base = "/".join(part for part in (folder, stem, *module.folder, module.name) if part)
+    return (f"{base}.rs", f"{base}/mod.rs")
+
+
+def _normal(path: str) -> str:
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts)

@@ -1,0 +1,205 @@
+"""Expand the macros of a release that can make link-time names, and read what they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from patchbot.symbols.corpus import Corpus
+from patchbot.symbols.macros import LIMIT, Macro, NoMatchError, TooLargeError, expand
+from patchbot.symbols.rust import (
+    ASSEMBLY_MACROS,
+    TRIGGER_BYTES,
+    TRIGGERS,
+    Call,
+    Doubt,
+    Facts,
+    has_foreign_block,
+    mentions,
+    read,
+)
+from patchbot.symbols.templates import Naming
+from patchbot.symbols.tokens import Group, Token, Tree, flatten, is_group, is_punct
+
+MAX_DEPTH = 16
+
+# Macros of std whose arguments are plain code: they are read as if the macro were not there.
+PLAIN = frozenset(
+    [
+        "assert",
+        "assert_eq",
+        "assert_ne",
+        "dbg",
+        "debug_assert",
+        "debug_assert_eq",
+        "debug_assert_ne",
+        "eprint",
+        "eprintln",
+        "format",
+        "format_args",
+        "matches",
+        "panic",
+        "print",
+        "println",
+        "todo",
+        "unimplemented",
+        "unreachable",
+        "vec",
+        "write",
+        "writeln",
+        "thread_local",
+        "addr_of",
+        "addr_of_mut",
+        "offset_of",
+        "ready",
+        "pin",
+        "compile_error",
+        "env",
+        "option_env",
+        "cfg",
+        "concat",
+        "stringify",
+    ]
+)
+
+
+class Expander:
+    """Collects the facts of every file that could make a link-time name, expansions included."""
+
+    def __init__(self, corpus: Corpus, naming: Naming, opaque: frozenset[str]) -> None:
+        self._corpus = corpus
+        self._naming = naming
+        self._opaque = opaque
+        self._words = TRIGGERS | naming.words
+        self._relevant: set[str] = set()
+        self._files: list[str] = []
+        self._left = LIMIT  # tokens that the macro call of a file may still become, with all calls in it
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that were worth reading."""
+        return tuple(self._files)
+
+    def collect(self) -> Facts:
+        """Return everything that was found; what could not be followed is among its doubts."""
+        self._find_files()
+        out = Facts()
+        for path in self._files:
+            facts = self._corpus.facts(path)
+            out.add(facts)
+            for call in facts.calls:
+                self._left = LIMIT
+                self._follow(call, out, 0)
+        for path in self._corpus.with_word(self._opaque):
+            for word in _in_attributes(self._corpus.trees(path), self._opaque):
+                out.doubts.append(
+                    Doubt(word.origin, f"#[{word.text}] is a proc macro that makes link-time names")
+                )
+        hidden = ASSEMBLY_MACROS | self._relevant | self._opaque | self._naming.export | self._naming.link
+        for name in out.renames:
+            if name.text in hidden:
+                out.doubts.append(
+                    Doubt(name.origin, f"{name.text} is given another name, which is not followed")
+                )
+        return out
+
+    def _find_files(self) -> None:
+        """Read files until no macro is left that could matter and was not looked at.
+
+        A macro matters if its body has a trigger or calls one that matters; a file matters if it has a
+        trigger or names a macro that does.
+        """
+        self._files = list(dict.fromkeys([*self._corpus.matching(TRIGGER_BYTES), *self._named(self._words)]))
+        wanted = set(self._opaque)
+        while True:
+            known = set(self._files)
+            self._files += [path for path in self._named(wanted) if path not in known]
+            grown = {
+                macro.name
+                for path in self._files
+                for macro in self._corpus.facts(path).macros
+                if macro.name not in self._relevant and self._matters(macro)
+            }
+            if not grown:
+                return
+            self._relevant |= grown
+            wanted = grown
+
+    def _named(self, words: frozenset[str] | set[str]) -> Iterator[str]:
+        return self._corpus.with_word(words - TRIGGERS)
+
+    def _matters(self, macro: Macro) -> bool:
+        words = frozenset(self._words | self._relevant | self._opaque)
+        return any(mentions(rule.body, words) or has_foreign_block(rule.body) for rule in macro.rules)
+
+    def _follow(self, call: Call, out: Facts, depth: int) -> None:
+        name = call.name.text
+        if name in self._opaque:
+            out.doubts.append(Doubt(call.name.origin, f"{name}! is a proc macro that makes link-time names"))
+            return
+        words = frozenset((self._words | self._relevant) - {"DW_AT_linkage_name"})
+        if name in self._naming.stringify | self._naming.suffix_only:
+            return
+        given = call.arguments.children
+        if name not in self._relevant and not mentions(given, words) and not has_foreign_block(given):
+            return
+        if name in PLAIN:
+            self._read(call.arguments.children, call, (), out, depth)
+            return
+        followed = False
+        for macro in self._corpus.macros(name, call.name.origin.path):
+            try:
+                expansion = expand(macro, call.arguments.children)
+                self._spend(expansion)
+            except NoMatchError:
+                continue
+            except TooLargeError:
+                followed = False
+                break
+            followed = True
+            self._read(expansion, call, self._macro_conditions(macro, call), out, depth)
+        if not followed:
+            out.doubts.append(
+                Doubt(call.name.origin, f"{name}! cannot be followed and is given what makes link-time names")
+            )
+
+    def _read(
+        self, trees: Sequence[Tree], call: Call, conditions: tuple[str, ...], out: Facts, depth: int
+    ) -> None:
+        if depth >= MAX_DEPTH:
+            out.doubts.append(Doubt(call.name.origin, f"{call.name.text}! expands too deep to be followed"))
+            return
+        facts = read(trees, cfgs=(*call.cfgs, *conditions), foreign=call.foreign)
+        out.add(facts)
+        for macro in facts.macros:
+            if self._matters(macro):
+                out.doubts.append(
+                    Doubt(macro.place, f"{call.name.text}! defines {macro.name}!, which is not followed")
+                )
+        for inner in facts.calls:
+            self._follow(inner, out, depth + 1)
+
+    def _spend(self, expansion: Sequence[Tree]) -> None:
+        """Raise ``TooLargeError`` if macros that call each other grow without end."""
+        self._left -= 1 + sum(1 for _ in flatten(expansion))
+        if self._left < 0:
+            raise TooLargeError
+
+    def _macro_conditions(self, macro: Macro, call: Call) -> tuple[str, ...]:
+        """Return the conditions of a macro's definition, where it belongs to the crate that calls it.
+
+        Another crate's variants differ by target only in how a name is spelled for the assembler.
+        """
+        same = self._corpus.crate_of.get(macro.place.path) == self._corpus.crate_of.get(call.name.origin.path)
+        return macro.cfgs if same else ()
+
+
+def _in_attributes(trees: Sequence[Tree], words: frozenset[str]) -> Iterator[Token]:
+    """Return where ``words`` stand in attributes, those of ``derive`` included."""
+    for at, tree in enumerate(trees):
+        if not isinstance(tree, Group):
+            continue
+        before = [tree for tree in trees[max(at - 2, 0) : at] if not is_punct(tree, "!")]
+        if is_group(tree, "[") and before and is_punct(before[-1], "#"):
+            yield from (token for token in flatten(tree.children) if token.text in words)
+        else:
+            yield from _in_attributes(tree.children, words)

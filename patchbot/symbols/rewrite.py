@@ -1,0 +1,128 @@
+"""Rewrite a release, and prove the rewrite before anyone sees it.
+
+A rewrite is refused unless it still parses, is complete (every own name has the suffix, nothing else
+has), changes nothing when done twice, and gives back the original bytes when the suffix is taken off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from patchbot.errors import RewriteError
+from patchbot.model import Inventory, Kind, NamePolicy, Rewrite, Suffix
+from patchbot.symbols import edits as edit
+from patchbot.symbols import places, rules
+from patchbot.symbols.scan import Scan, scan_rewritten
+
+
+def rewrite(scanned: Scan, policy: NamePolicy, suffix: Suffix) -> tuple[Rewrite, ...]:
+    """Return the generated patches that give every own name of the release the suffix, in series order.
+
+    Raises ``RewriteError`` with the place if any check fails; then nothing may be written.
+    """
+    _refuse_suffixed(scanned, suffix)
+    wanted = rules.edits(scanned, suffix)
+    rewrites = []
+    done: list[edit.Edit] = []
+    before: dict[str, bytes] = {}
+    for name in sorted(wanted):
+        done += wanted[name]
+        after = edit.apply(scanned.files, done)
+        changed = {path: data for path, data in after.items() if before.get(path) != data}
+        rewrites.append(Rewrite(name, rules.RULES[name].digest(suffix), changed))
+        before = after
+    _check(scanned, before, policy, suffix)
+    return tuple(rewrites)
+
+
+def _refuse_suffixed(scanned: Scan, suffix: Suffix) -> None:
+    """Refuse sources that have the suffix already: what it marks could not be told any more."""
+    for path, data in scanned.files.items():
+        at = data.find(suffix.text.encode())
+        if at >= 0:
+            raise RewriteError(
+                f"the suffix {suffix} stands here already",
+                where=edit.place(data, path, at),
+                hint="choose another mark in patchbot.toml",
+            )
+
+
+def _check(scanned: Scan, after: Mapping[str, bytes], policy: NamePolicy, suffix: Suffix) -> None:
+    files = {**scanned.files, **after}
+    for path, data in after.items():
+        if path.endswith(".rs") and places.parse_errors(data) > places.parse_errors(scanned.files[path]):
+            raise RewriteError("no longer parses when rewritten", where=path)
+        if unsuffixed(data, suffix) != scanned.files[path]:
+            raise RewriteError("taking the suffix off does not give back what it was", where=path)
+    again = scan_rewritten(scanned, files, policy, suffix)
+    _complete(scanned.inventory, again.inventory, suffix)
+    left = rules.edits(again, suffix)
+    left.pop("links-keys", None)  # a variable of another key's prefix may match twice; its own check is above
+    if left:
+        name, (first, *_) = next(iter(left.items()))
+        raise RewriteError(f"{name} would edit its own result", where=first.path)
+
+
+def _complete(before: Inventory, after: Inventory, suffix: Suffix) -> None:
+    """Every own name has the suffix, nothing else has, and nothing came or went."""
+    for symbol in after.symbols:
+        expected = suffix.text if symbol.kind is Kind.OWN else ""
+        if symbol.suffix != expected:
+            state = f"has {symbol.suffix!r} instead of {expected!r}"
+            raise RewriteError(
+                f"{symbol.role} of {symbol.name} {state}", where=f"{symbol.path}:{symbol.line}"
+            )
+    for string in after.strings:
+        if string.suffix != suffix.text:
+            raise RewriteError(
+                f"the string {string.name} has no suffix", where=f"{string.path}:{string.line}"
+            )
+    old, new = _shape(before), _shape(after)
+    if old != new:
+        name, role, path, _ = next(iter((old - new) | (new - old)))
+        raise RewriteError(f"{role} of {name} is told differently after the rewrite", where=path)
+    if len(after.blind_spots) > len(before.blind_spots):
+        spot = next(
+            s
+            for s in after.blind_spots
+            if (s.path, s.why) not in {(b.path, b.why) for b in before.blind_spots}
+        )
+        raise RewriteError(
+            f"the rewrite made something unreadable: {spot.why}", where=f"{spot.path}:{spot.line}"
+        )
+
+
+def _shape(inventory: Inventory) -> Counter[tuple[str, str, str, str]]:
+    return Counter((s.name, s.role.value, s.path, s.kind.value) for s in inventory.symbols)
+
+
+def unsuffixed(data: bytes, suffix: Suffix) -> bytes:
+    """Take the suffix off a rewritten file by the forms that rewriting makes, knowing nothing of the edits."""
+    text = data.decode("latin-1")
+    mark = re.escape(suffix.text)
+    literal = rf'"\w+{mark}"'
+    composed = rf'concat!\((?:"\w*", )*(?:stringify!\(\$\w+\)(?:, )?(?:"\w*", )*)+"{mark}"\)'
+    header = re.escape(rules.DEFINE_HEADER.decode())
+    for pattern, replacement in (
+        (rf"\A{header}(?:#define (\w+) \1{mark}\n)+\n", ""),
+        (rf"#\[link_name = (?:{literal}|{composed})\]\n[ \t]*", ""),
+        (rf"export_name = (?:{literal}|{composed})", "no_mangle"),
+        (rf'"{re.escape(suffix.text[1:])}"', 'env!("CARGO_PKG_VERSION")'),
+    ):
+        text = re.sub(pattern, replacement, text)
+    text = _unwrapped(text, f', "{suffix}")')
+    return text.replace(suffix.text, "").replace(suffix.text.upper(), "").encode("latin-1")
+
+
+def _unwrapped(text: str, end: str) -> str:
+    """Turn ``concat!(x, "_suffix")`` back into ``x``."""
+    while (at := text.find(end)) >= 0:
+        start = text.rfind("concat!(", 0, at)
+        while start >= 0 and text.count("(", start, at) - text.count(")", start, at) != 1:
+            start = text.rfind("concat!(", 0, start)
+        if start < 0:
+            return text
+        text = text[:start] + text[start + len("concat!(") : at] + text[at + len(end) :]
+    return text

@@ -1,0 +1,243 @@
+"""Put a release together: whose is each name, where is it defined, imported and mentioned.
+
+Pure: the files of a release in, an inventory out, with a *spot* for each place so that ``rules`` can edit
+it.  No release-specific list of names is used; dialects are told apart by their form.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from patchbot.model import (
+    BlindSpot,
+    ImportedRelease,
+    Inventory,
+    Kind,
+    LinksKey,
+    LinksReader,
+    NameInString,
+    NamePolicy,
+    Role,
+    Suffix,
+    Symbol,
+    links_variable,
+)
+from patchbot.symbols import asm, places
+from patchbot.symbols.collect import ASSEMBLER, Collected, collect, split
+from patchbot.symbols.conditions import either
+from patchbot.symbols.corpus import Corpus
+from patchbot.symbols.preprocessor import Unit
+from patchbot.symbols.spots import (
+    ExportSpot,
+    Found,
+    ImportSpot,
+    Raw,
+    SourceSpot,
+    Spot,
+    TextSpot,
+    VariableSpot,
+)
+from patchbot.symbols.tokens import Span, TokenKind, flatten, string_value
+
+# Upstream's own prefixes: an import that has one and that nobody defines is a question, not libc's.
+_NAMESPACE = re.compile(r"(?:wasmtime|wasm|wasi)_")
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scanned release: what it has, and where to edit it.
+
+    ``version`` is the expression whose value upstream appends to names, from 12.0 on.
+    """
+
+    corpus: Corpus
+    inventory: Inventory
+    found: tuple[Found, ...]
+    version: Span | None
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The files that were scanned."""
+        return self.corpus.files
+
+
+def scan(release: ImportedRelease, files: Mapping[str, bytes], policy: NamePolicy) -> Scan:
+    """Scan the sources of ``release`` (path → bytes, as in its tree)."""
+    return _scan(Corpus(release, files), policy, "")
+
+
+def scan_rewritten(before: Scan, files: Mapping[str, bytes], policy: NamePolicy, suffix: Suffix) -> Scan:
+    """Scan a rewritten release: names that end with ``suffix`` are told by their base name."""
+    return _scan(Corpus(before.corpus.release, files, before.corpus), policy, suffix.text)
+
+
+def _scan(corpus: Corpus, policy: NamePolicy, suffix: str) -> Scan:
+    return _Decision(corpus, collect(corpus, suffix), policy, suffix).scan()
+
+
+class _Decision:
+    """Turns what was collected into an inventory."""
+
+    def __init__(self, corpus: Corpus, collected: Collected, policy: NamePolicy, suffix: str) -> None:
+        self.corpus = corpus
+        self.collected = collected
+        self.policy = policy
+        self.suffixes = (suffix, collected.naming.suffix)
+        self.doubts = list(collected.doubts)
+
+    def scan(self) -> Scan:
+        found = self.places()
+        symbols = {f.symbol for f in found if f.symbol is not None}
+        own = frozenset(s.name for s in symbols if s.kind is Kind.OWN)
+        found += self.references(own)
+        strings, dwarf = self.dwarf(own)
+        links, variables = self.links()
+        found += [*dwarf, *variables]
+        self.stray_strings(own, found)
+        read = [path for path in self.collected.files if self.corpus.changed(path)]
+        self.doubts += places.disagreements(self.corpus, read)
+        inventory = Inventory(
+            symbols=tuple(sorted(symbols)),
+            strings=strings,
+            links=links,
+            blind_spots=self.blind_spots(),
+            upstream_suffix=self.collected.naming.suffix,
+        )
+        return Scan(self.corpus, inventory, tuple(found), self.collected.version)
+
+    # -- whose name is it --------------------------------------------------------------------------
+
+    def places(self) -> list[Found]:
+        """Return every definition and import with its symbol; a place that is read twice has one."""
+        kept = {keep.name for keep in self.policy.keep if keep.name}
+        defined = {raw.name for raw in self.collected.raw if raw.role is Role.DEFINE}
+        symbols: dict[tuple[str, Role, str, int], Symbol] = {}
+        for raw in self.collected.raw:
+            symbol = self.symbol(raw, self.kind(raw, kept, defined))
+            # A macro's variants read one place once each; their conditions are alternatives.
+            if (known := symbols.get(_key(raw))) is not None:
+                symbol = replace(known, cfg=either([known.cfg, symbol.cfg]))
+            symbols[_key(raw)] = symbol
+        return [Found(raw.name, raw.suffix, raw.spot, symbols[_key(raw)]) for raw in self.collected.raw]
+
+    def symbol(self, raw: Raw, kind: Kind) -> Symbol:
+        upstream = self.collected.naming.suffix
+        return Symbol(
+            name=raw.name,
+            role=raw.role,
+            path=raw.path,
+            line=self.corpus.line(raw.path, raw.offset),
+            kind=kind,
+            crate=self.corpus.crate_of.get(raw.path, ""),
+            form=raw.form,
+            cfg=raw.cfg,
+            suffix=raw.suffix,
+            upstream_suffixed=bool(upstream) and raw.suffix == upstream,
+        )
+
+    def kind(self, raw: Raw, kept: set[str], defined: set[str]) -> Kind:
+        if raw.role is Role.IMPORT:
+            if any(keep.path and fnmatch.fnmatchcase(raw.path, keep.path) for keep in self.policy.keep):
+                return Kind.EMBEDDER
+            if raw.name not in defined:
+                if _NAMESPACE.match(raw.name):
+                    why = f"{raw.name} is imported, and nothing here defines it"
+                    self.doubts.append((raw.path, raw.offset, why))
+                return Kind.FOREIGN
+        return Kind.KEEP if raw.name in kept else Kind.OWN
+
+    # -- places that only mention a name -----------------------------------------------------------
+
+    def references(self, own: frozenset[str]) -> list[Found]:
+        found = []
+        for template, text in self.collected.texts:
+            for name in text.names:
+                base, suffix = split(name.text, *self.suffixes)
+                if base in own:
+                    piece, offset = template.piece_at(name.end - 1)
+                    found.append(Found(base, suffix, TextSpot(piece, offset + 1)))
+        for path, unit in self.collected.units:
+            for base, suffix in self.names_in_file(path, unit):
+                if base in own:
+                    found.append(Found(base, suffix, SourceSpot(path)))
+        return found
+
+    def names_in_file(self, path: str, unit: Unit) -> Iterator[tuple[str, str]]:
+        for text in unit.variants:
+            if path.endswith(ASSEMBLER):
+                names = asm.scan(text.text)
+                local = {n.text for n in names.names if n.use is asm.Use.LABEL} - names.defined()
+                yield from (split(n.text, *self.suffixes) for n in names.names if n.text not in local)
+            else:
+                yield from (split(token.text, *self.suffixes) for token in text.tokens if token.is_name)
+
+    def dwarf(self, own: frozenset[str]) -> tuple[tuple[NameInString, ...], list[Found]]:
+        """Return the names that the compiler writes into DWARF, where a debugger looks them up."""
+        strings = set()
+        found = []
+        for piece in self.collected.dwarf:
+            base, suffix = split(piece.text, *self.suffixes)
+            if base in own:
+                path, line = piece.place.path, self.corpus.line_of(piece.place)
+                strings.add(NameInString(base, path, line, self.corpus.crate_of.get(path, ""), suffix))
+                found.append(Found(base, suffix, TextSpot(piece, len(piece.text)), dwarf=True))
+        return tuple(sorted(strings)), found
+
+    def links(self) -> tuple[tuple[LinksKey, ...], list[Found]]:
+        """Return the crates' ``links`` keys with the build scripts that read their variables."""
+        keys = {pin.name: pin.entry.links for pin in self.corpus.release.crates if pin.entry.links}
+        readers: dict[str, list[LinksReader]] = {crate: [] for crate in keys}
+        found = []
+        for read in self.collected.variables:
+            for crate, key in keys.items():
+                if read.variable.startswith(links_variable(key)):
+                    line = self.corpus.line_of(read.place)
+                    readers[crate].append(LinksReader(read.place.path, line, read.variable))
+                    found.append(Found(read.variable, "", VariableSpot(read.place, key)))
+        rows = (LinksKey(crate, key, tuple(readers[crate])) for crate, key in keys.items())
+        return tuple(sorted(rows)), found
+
+    # -- what could not be decided -----------------------------------------------------------------
+
+    def stray_strings(self, own: frozenset[str], found: Sequence[Found]) -> None:
+        """Doubt string literals that equal a link-time name and are at none of the known places."""
+        if not own:
+            return
+        pattern = re.compile(rf'"(?:{"|".join(map(re.escape, sorted(own)))})(?:\\0)?"'.encode("latin-1"))
+        known = {(place.path, place.start) for entry in found for place in _strings_of(entry.spot)}
+        for path in self.corpus.matching(pattern):
+            for token in flatten(self.corpus.trees(path)):
+                is_name = token.kind is TokenKind.STRING and string_value(token).text.rstrip("\0") in own
+                if is_name and (path, token.origin.start) not in known:
+                    self.doubts.append(
+                        (path, token.origin.start, f"the string {token.text} is a link-time name")
+                    )
+
+    def blind_spots(self) -> tuple[BlindSpot, ...]:
+        """Return the doubts that the policy says nothing of."""
+        spots = {
+            BlindSpot(path, self.corpus.line(path, offset), why)
+            for path, offset, why in self.doubts
+            if not any(
+                fnmatch.fnmatchcase(path, entry.path) and entry.says in why for entry in self.policy.allowed
+            )
+        }
+        return tuple(sorted(spots))
+
+
+def _strings_of(spot: Spot) -> Iterator[Span]:
+    """Return the places of string literals that a spot speaks of."""
+    match spot:
+        case TextSpot(piece):
+            yield piece.place
+        case ExportSpot(_, attribute) | ImportSpot(_, attribute) if attribute is not None:
+            yield from (token.origin for token in flatten(attribute.value))
+        case _:
+            pass
+
+
+def _key(raw: Raw) -> tuple[str, Role, str, int]:
+    return (raw.name, raw.role, raw.path, raw.offset)

@@ -1,0 +1,295 @@
+"""Rust source as token trees, the way ``macro_rules!`` sees it, each token with the place it is written at.
+
+tree-sitter shows a macro's body as an opaque token tree, and five files of wasmtime 50 are beyond its
+grammar; tokens have neither limit.  ``places`` holds tree-sitter's view against what was read here.
+
+Text is latin-1: one character per byte, so offsets are byte offsets and no file fails to decode.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+FILE_SCOPE = -1
+
+MAX_NESTING = 100  # brackets in brackets; upstream has 17, and readers go down one call each
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of bytes in a file.
+
+    ``scope`` tells apart the text of a file (-1) from that of each macro body in it (the offset of the
+    macro's definition): tokens of one scope are written side by side, whatever they expand to.
+    """
+
+    path: str
+    start: int
+    end: int
+    scope: int = FILE_SCOPE
+
+    def to(self, end: Span) -> Span:
+        """Return the range from here to the end of ``end``, which must be in the same scope."""
+        assert (self.path, self.scope) == (end.path, end.scope)  # noqa: S101 - callers compare scopes first
+        return replace(self, end=end.end)
+
+    def same_scope(self, other: Span) -> bool:
+        """Whether both are written in one place."""
+        return (self.path, self.scope) == (other.path, other.scope)
+
+
+class TokenKind(Enum):
+    """What a token is; string literals of every sort are one kind."""
+
+    IDENT = "identifier"
+    LIFETIME = "lifetime"
+    STRING = "string"
+    LITERAL = "literal"
+    PUNCT = "punctuation"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A leaf.  ``sites`` are the metavariables that put it where it is, the innermost macro last."""
+
+    kind: TokenKind
+    text: str
+    origin: Span
+    sites: tuple[Span, ...] = ()
+
+    def written_in(self, scope: Span) -> Span | None:
+        """Return the place that stands for this token in the scope of ``scope``: itself or a metavariable."""
+        for span in (self.origin, *self.sites):
+            if span.same_scope(scope):
+                return span
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A bracketed sequence; ``delimiter`` is the opening bracket, empty for what a fragment made opaque."""
+
+    delimiter: str
+    children: tuple[Tree, ...]
+    open: Span
+    close: Span
+
+    @property
+    def origin(self) -> Span:
+        """The range from bracket to bracket."""
+        return self.open.to(self.close) if self.open.same_scope(self.close) else self.open
+
+
+Tree = Token | Group
+
+
+class UnbalancedError(ValueError):
+    """Brackets that do not match, or are nested too deep; ``offset`` says where."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"unbalanced bracket at byte {offset}")
+        self.offset = offset
+
+
+_CLOSE = {"(": ")", "[": "]", "{": "}"}
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>    \s+ | //[^\n]* )
+    | (?P<block>    /\* )
+    | (?P<raw>      (?:br|cr|r)(?P<hashes>\#*)" )
+    | (?P<string>   [bc]?"(?:[^"\\]|\\.)*" )
+    | (?P<char>     b?'(?:[^'\\\n\x80-\xff]|[\x80-\xff]{2,4}|\\(?:u\{[0-9a-fA-F_]*\}|x[0-9a-fA-F]{2}|.))' )
+    | (?P<lifetime> '[A-Za-z_\x80-\xff][\w\x80-\xff]* )
+    | (?P<ident>    (?:r\#)?[A-Za-z_\x80-\xff][\w\x80-\xff]* )
+    | (?P<number>   [0-9][\w]*(?:\.[0-9][\w]*)?(?:(?<=[eE])[+-][0-9_]+\w*)? )
+    | (?P<open>     [(\[{] )
+    | (?P<close>    [)\]}] )
+    | (?P<punct>    . )
+    """,
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+_BLOCK_EDGE = re.compile(r"/\*|\*/")
+
+_KINDS = {
+    "string": TokenKind.STRING,
+    "raw": TokenKind.STRING,
+    "char": TokenKind.LITERAL,
+    "lifetime": TokenKind.LIFETIME,
+    "ident": TokenKind.IDENT,
+    "number": TokenKind.LITERAL,
+    "punct": TokenKind.PUNCT,
+}
+
+
+def read_trees(source: str, path: str, *, scope: int = FILE_SCOPE, start: int = 0) -> tuple[Tree, ...]:
+    """Return the token trees of ``source``; comments and space are left out.
+
+    Raises ``UnbalancedError`` where brackets, a string or a comment do not end, or nest too deep.
+    """
+    stack: list[tuple[str, Span, list[Tree]]] = [("", Span(path, start, start, scope), [])]
+    for kind, begin, end in _lex(source):
+        span = Span(path, start + begin, start + end, scope)
+        if kind == "open":
+            if len(stack) > MAX_NESTING:
+                raise UnbalancedError(start + begin)
+            stack.append((source[begin:end], span, []))
+        elif kind == "close":
+            delimiter, opened, children = stack.pop()
+            if not stack or _CLOSE.get(delimiter) != source[begin:end]:
+                raise UnbalancedError(start + begin)
+            stack[-1][2].append(Group(delimiter, tuple(children), opened, span))
+        else:
+            stack[-1][2].append(Token(_KINDS[kind], source[begin:end], span))
+    if len(stack) > 1:
+        raise UnbalancedError(stack[-1][1].start)
+    return tuple(stack[0][2])
+
+
+def _lex(source: str) -> Iterator[tuple[str, int, int]]:
+    at = 0
+    while at < len(source):
+        match = _TOKEN.match(source, at)
+        assert match is not None  # noqa: S101 - the last case takes any character
+        kind, end = str(match.lastgroup), match.end()
+        if match["block"]:
+            at = _end_of_comment(source, at)
+            continue
+        if match["raw"]:
+            kind = "raw"
+            end = source.find('"' + match["hashes"], match.end())
+            if end < 0:
+                raise UnbalancedError(at)
+            end += 1 + len(match["hashes"])
+        elif kind == "punct" and match["punct"] == '"':
+            raise UnbalancedError(at)  # a string that does not end
+        if kind != "space":
+            yield kind, at, end
+        at = end
+
+
+def _end_of_comment(source: str, start: int) -> int:
+    """Return where the block comment at ``start`` ends; in Rust they nest."""
+    depth = 0
+    for edge in _BLOCK_EDGE.finditer(source, start):
+        depth += 1 if edge[0] == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    raise UnbalancedError(start)
+
+
+def is_punct(tree: Tree | None, text: str) -> bool:
+    """Whether ``tree`` is that one punctuation character."""
+    return isinstance(tree, Token) and tree.kind is TokenKind.PUNCT and tree.text == text
+
+
+def is_ident(tree: Tree | None, *texts: str) -> bool:
+    """Whether ``tree`` is an identifier, one of ``texts`` if any are given."""
+    return isinstance(tree, Token) and tree.kind is TokenKind.IDENT and (not texts or tree.text in texts)
+
+
+def is_group(tree: Tree | None, delimiter: str = "") -> bool:
+    """Whether ``tree`` is a group, with that opening bracket if one is given."""
+    return isinstance(tree, Group) and (not delimiter or tree.delimiter == delimiter)
+
+
+def flatten(trees: Sequence[Tree]) -> Iterator[Token]:
+    """Return the leaves, brackets left out."""
+    for tree in trees:
+        if isinstance(tree, Group):
+            yield from flatten(tree.children)
+        else:
+            yield tree
+
+
+def split(trees: Sequence[Tree], separator: str) -> list[list[Tree]]:
+    """Cut at each top-level ``separator`` character; a trailing one makes no empty part."""
+    parts: list[list[Tree]] = [[]]
+    for tree in trees:
+        if is_punct(tree, separator):
+            parts.append([])
+        else:
+            parts[-1].append(tree)
+    if not parts[-1]:
+        parts.pop()
+    return parts
+
+
+def render(trees: Sequence[Tree]) -> str:
+    """Spell trees for people, as rustfmt would in a ``cfg``: ``all(unix, target_arch = "x86_64")``."""
+    out = ""
+    for tree in trees:
+        match tree:
+            case Group(delimiter, children):
+                out += f"{delimiter}{render(children)}{_CLOSE.get(delimiter, '')}"
+            case Token(TokenKind.PUNCT, ","):
+                out += ", "
+            case Token(TokenKind.PUNCT, "="):
+                out = f"{out[:-1]}= " if out.endswith("= ") else f"{out} = "
+            case Token(kind, text):
+                glued = not out or not (out[-1].isalnum() or out[-1] == "_") or kind is TokenKind.PUNCT
+                out += text if glued else f" {text}"
+    return out
+
+
+def split_text(text: str) -> list[str]:
+    """Cut what ``render`` spelled at its top-level commas."""
+    parts, depth = [""], 0
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return [part.strip() for part in parts if part.strip()]
+
+
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "0": "\0", "'": "'", '"': '"'}
+_ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F_]+)\}|x([0-9a-fA-F]{2})|(\r?\n\s*)|(.))", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class StringValue:
+    """The value of a string literal; ``offsets[i]`` is where character ``i`` is written, one more for the end."""
+
+    text: str
+    offsets: tuple[int, ...]
+
+
+def string_value(token: Token) -> StringValue:
+    """Return what a string literal means, with the place of every character.
+
+    Characters stay latin-1, one per byte, except for ``\\u`` escapes beyond that, which become ``?``: no
+    link-time name has them.
+    """
+    text = token.text
+    prefix = text.index('"')
+    begin = token.origin.start + prefix + 1
+    if "r" in text[:prefix]:
+        hashes = text[:prefix].count("#")
+        body = text[prefix + 1 : len(text) - 1 - hashes]
+        return StringValue(body, tuple(range(begin, begin + len(body) + 1)))
+    body = text[prefix + 1 : -1]
+    out: list[str] = []
+    offsets: list[int] = []
+    at = 0
+    while at < len(body):
+        match = _ESCAPE.match(body, at) if body[at] == "\\" else None
+        offsets.append(begin + at)
+        if match is None:
+            out.append(body[at])
+            at += 1
+            continue
+        point, byte, newline, plain = match.groups()
+        if newline is not None:
+            offsets.pop()
+        elif plain is not None:
+            out.append(_ESCAPES.get(plain, plain))
+        else:
+            code = int((point or byte).replace("_", ""), 16)
+            out.append(chr(code) if code < 256 else "?")  # noqa: PLR2004 - latin-1
+        at = match.end()
+    return StringValue("".join(out), (*offsets, begin + len(body)))

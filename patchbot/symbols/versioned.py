@@ -1,0 +1,113 @@
+"""Upstream's own suffixing: proc-macro crates that append their version to a name (12.0 on, PR 6673).
+
+Recognised by form: an attribute macro that quotes ``export_name`` or ``link_name``, function-like macros
+that make the same literal, and the expression that says which version it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from patchbot.symbols.rust import TRIGGERS, Item, mentions, read
+from patchbot.symbols.templates import Naming
+from patchbot.symbols.tokens import (
+    Group,
+    Span,
+    Token,
+    TokenKind,
+    Tree,
+    flatten,
+    is_ident,
+    is_punct,
+    string_value,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcMacros:
+    """What a proc-macro crate does to names.
+
+    ``version`` is the expression (``env!("CARGO_PKG_VERSION")``, or the literal of a rewritten tree) whose
+    value upstream appends; ``opaque`` are macros that make link-time names in other ways.
+    """
+
+    naming: Naming
+    version: Span | None = None
+    opaque: frozenset[str] = frozenset()
+
+
+def read_proc_macros(trees: Sequence[Tree], crate_version: str, helpers: Sequence[Tree] = ()) -> ProcMacros:
+    """Classify the macros of a proc-macro crate's ``lib.rs``; ``helpers`` are the trees of its other files."""
+    functions = [item for item in read(trees).items if item.kind == "fn"]
+    attribute = [f for f in functions if f.attribute("proc_macro_attribute")]
+    function_like = [f for f in functions if f.attribute("proc_macro", "proc_macro_derive")]
+    export = frozenset(f.name.text for f in attribute if mentions(f.body, frozenset({"export_name"})))
+    link = frozenset(f.name.text for f in attribute if mentions(f.body, frozenset({"link_name"})))
+    version = _version(trees, crate_version)
+    if not export | link or version is None:
+        makes = mentions([*trees, *helpers], TRIGGERS)
+        return ProcMacros(Naming(), None, _names([*attribute, *function_like]) if makes else frozenset())
+    makers = frozenset(_makers(trees)) - {"new"}
+    named = [f for f in function_like if mentions(f.body, makers)]
+    suffix_only = frozenset(f.name.text for f in named if _makes_suffix(f))
+    span, value = version
+    naming = Naming(
+        suffix="_" + value.replace(".", "_"),
+        stringify=frozenset(f.name.text for f in named) - suffix_only,
+        suffix_only=suffix_only,
+        export=export,
+        link=link,
+    )
+    rest = [f for f in (*attribute, *function_like) if f.name.text not in naming.words]
+    return ProcMacros(naming, span, _names(rest))
+
+
+def _names(functions: Sequence[Item]) -> frozenset[str]:
+    """Return the names by which macros are used: a derive macro has another than its function."""
+    derives = [f.attribute("proc_macro_derive") for f in functions]
+    named = [
+        f.name if d is None else next(flatten(d.arguments), f.name)
+        for f, d in zip(functions, derives, strict=True)
+    ]
+    return frozenset(name.text for name in named)
+
+
+def _makers(trees: Sequence[Tree]) -> set[str]:
+    """Names of functions that return a string literal (``syn::LitStr``)."""
+    out = set()
+    for at, tree in enumerate(trees[:-1]):
+        name = trees[at + 1]
+        if is_ident(tree, "fn") and isinstance(name, Token):
+            end = next((i for i in range(at, len(trees)) if _is_body(trees[i])), len(trees))
+            if any(is_ident(t, "LitStr") for t in flatten(trees[at:end])):
+                out.add(name.text)
+    return out
+
+
+def _is_body(tree: Tree) -> bool:
+    return isinstance(tree, Group) and tree.delimiter == "{"
+
+
+def _makes_suffix(function: Item) -> bool:
+    """Whether the macro makes its literal of an empty name."""
+    return any(t.kind is TokenKind.STRING and string_value(t).text == "" for t in flatten(function.body))
+
+
+def _version(trees: Sequence[Tree], crate_version: str) -> tuple[Span, str] | None:
+    """Find the constant of type ``&str`` whose value is the version: its expression, and the value."""
+    for at, tree in enumerate(trees):
+        if not is_ident(tree, "const"):
+            continue
+        end = next((i for i in range(at, len(trees)) if is_punct(trees[i], ";")), len(trees))
+        equals = next((i for i in range(at, end) if is_punct(trees[i], "=")), end)
+        if not any(is_ident(t, "str") for t in trees[at:equals]):
+            continue
+        value = trees[equals + 1 : end]
+        if len(value) == 1 and isinstance(value[0], Token) and value[0].kind is TokenKind.STRING:
+            return value[0].origin, string_value(value[0]).text
+        if len(value) == 3 and is_ident(value[0], "env") and isinstance(value[2], Group):  # noqa: PLR2004
+            words = [t for t in flatten(value[2].children) if t.kind is TokenKind.STRING]
+            if len(words) == 1 and string_value(words[0]).text == "CARGO_PKG_VERSION":
+                return value[0].origin.to(value[2].close), crate_version
+    return None

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import pytest
+
+from patchbot.symbols.build_script import BuildFacts, read
+from patchbot.symbols.tokens import read_trees, render
+
+
+def facts(source: str) -> BuildFacts:
+    return read(read_trees(source, "build.rs"))
+
+
+def compiled(source: str) -> list[tuple[str, tuple[str, ...]]]:
+    return [(file.path, file.conditions) for file in facts(source).files]
+
+
+def defines(source: str) -> dict[str, str]:
+    return {name: render(value) for name, value in facts(source).defines.items()}
+
+
+def doubts(source: str) -> list[str]:
+    return [why for _, why in facts(source).doubts]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("fn main() {}", id="nothing"),
+        pytest.param('fn main() { println!("cargo:rerun-if-changed=src/a.c"); }', id="rerun"),
+        pytest.param(
+            'fn main() { println!("cargo:rustc-cfg=x"); println!("cargo::rustc-env=A=b"); }', id="cfg"
+        ),
+        pytest.param('fn main() { let x = file!(); fs::File::open("a.rs"); }', id="other files"),
+        pytest.param('fn main() { env::var("CARGO_CFG_TARGET_OS"); env::var("NOT_DEP_X"); }', id="variables"),
+        pytest.param('// build.file("a.c") DEP_X_Y\nfn main() {}', id="comment"),
+        pytest.param('fn file(x: &str) {} fn main() { file("a"); }', id="a function of that name"),
+    ],
+)
+def test_nothing_of_interest(source: str) -> None:
+    assert facts(source) == BuildFacts()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'build.file("src/a.c");',
+        'cc::Build::new().warnings(false).file("src/a.c").compile("x");',
+        'build.file(r"src/a.c");',
+        'build.files(["src/a.c"]);',
+        'build.files(&["src/a.c"]);',
+        'build.files(vec!["src/a.c"].iter());',
+        'build.file(Path::new("src/a.c"));',
+        'build.object("src/a.c");',
+        'let x = || { { build.file("src/a.c") } };',
+        'if build.file("src/a.c").ok() { x(); }',
+    ],
+)
+def test_a_compiled_file_is_found(source: str) -> None:
+    assert compiled(f"fn main() {{ {source} }}") == [("src/a.c", ())]
+    assert doubts(f"fn main() {{ {source} }}") == []
+
+
+def test_several_files_of_one_call_each_have_their_place() -> None:
+    source = 'fn main() { build.files(["a.c", "b.S"]); }'
+    assert [source[f.place.start : f.place.end] for f in facts(source).files] == ['"a.c"', '"b.S"']
+
+
+@pytest.mark.parametrize(
+    ("source", "conditions"),
+    [
+        ('if os == "windows" { b.file("f.c"); }', ('os == "windows"',)),
+        ('if a { x(); } else { b.file("f.c"); }', ("!(a)",)),
+        ('if a { x(); } else if c { b.file("f.c"); }', ("!(a)", "c")),
+        ('if a { x(); } else if c { y(); } else { b.file("f.c"); }', ("!(a)", "!(c)")),
+        ('if a { if b { b.file("f.c"); } }', ("a", "b")),
+        ('if a { return; } b.file("f.c");', ()),
+        ('if a { x(); } if c { b.file("f.c"); }', ("c",)),
+        ('#[cfg(unix)] if a { b.file("f.c"); }', ("unix", "a")),
+        ('if let Ok(x) = var("A") { b.file("f.c"); }', ('let Ok(x) = var("A")',)),
+        ('match a { "x" => { b.file("f.c"); } _ => {} }', ()),
+    ],
+)
+def test_a_file_is_compiled_under_the_conditions_around_it(source: str, conditions: tuple[str, ...]) -> None:
+    assert compiled(f"fn main() {{ {source} }}") == [("f.c", conditions)]
+
+
+def test_a_helper_function_is_under_the_conditions_of_its_call() -> None:
+    source = """
+        fn main() { if os == "windows" { native(); } }
+        #[cfg(feature = "gdb")]
+        fn native() { cc::Build::new().file("f.c").compile("x"); }
+    """
+    assert compiled(source) == [("f.c", ('feature = "gdb"', 'os == "windows"'))]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('b.define("A", None);', {"A": ""}),
+        ('b.define("A", "x");', {"A": '"x"'}),
+        ('b.define("A", Some("x"));', {"A": '"x"'}),
+        ('b.define("A", Some(versioned_suffix!()));', {"A": "versioned_suffix!()"}),
+        ('b.define("A", &*x); b.define("B", None);', {"A": "&*x", "B": ""}),
+        ('b.define("A",\n Some("x"),\n);', {"A": '"x"'}),
+        ('b.define(&format!("OS_{}", os), None);', {}),
+        ("b.define();", {}),
+    ],
+)
+def test_macros_for_the_c_compiler(source: str, expected: dict[str, str]) -> None:
+    assert defines(f"fn main() {{ {source} }}") == expected
+
+
+def test_variables_of_links_keys_are_found_with_their_place() -> None:
+    source = 'fn main() { let wasi = env::var("DEP_WASI_COMMON_19_WASI").unwrap(); env!("DEP_X"); }'
+    found = facts(source).variables
+    assert [(v.variable, source[v.place.start : v.place.end]) for v in found] == [
+        ("DEP_WASI_COMMON_19_WASI", '"DEP_WASI_COMMON_19_WASI"'),
+        ("DEP_X", '"DEP_X"'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("b.file(name);", "the build script compiles a file whose name is not written out"),
+        ("b.files(sources());", "the build script compiles a file whose name is not written out"),
+        ('b.define(&name, "x");', "the build script defines a macro whose name is not written out"),
+        ('b.flag("-DA=b");', 'the build script gives the compiler "-DA=b", which is not followed'),
+        ('b.flag("-include");', 'the build script gives the compiler "-include", which is not followed'),
+        (
+            'b.flag("-finclude-x");',
+            'the build script gives the compiler "-finclude-x", which is not followed',
+        ),
+        ("b.flag(x);", "the build script gives the compiler x, which is not followed"),
+        (
+            'b.flag("-Wall").flag_if_supported(y);',
+            "the build script gives the compiler y, which is not followed",
+        ),
+        ('b.include("include");', 'the build script gives the compiler "include", which is not followed'),
+        (
+            'let a = "src/a.c"; use_it(a);',
+            "the build script names src/a.c, and not in a .file(…) that is read",
+        ),
+        ('Command::new("cc").arg("a.S");', "the build script names a.S, and not in a .file(…) that is read"),
+        (
+            'cc::Build::file(&mut b, "a.cpp");',
+            "the build script names a.cpp, and not in a .file(…) that is read",
+        ),
+        ('b.file::<&str>("a.c");', "the build script names a.c, and not in a .file(…) that is read"),
+        (
+            'if !(b.file("a.c").ok()) { x(); }',
+            "the build script names a.c, and not in a .file(…) that is read",
+        ),
+        ('println!("cargo:rustc-link-lib=static=x");', "the build script links what is not read here"),
+        (
+            'println!("cargo::rustc-link-search=native={}", out);',
+            "the build script links what is not read here",
+        ),
+        ('println!("cargo:rustc-cdylib-link-arg=x.o");', "the build script links what is not read here"),
+        ('println!("cargo:rustc-flags=-l x");', "the build script links what is not read here"),
+        ('include!("more.rs");', "the build script goes on in another file (include!)"),
+        ("mod more;", "the build script goes on in another file (mod more)"),
+    ],
+)
+def test_what_is_not_followed_is_a_doubt_at_its_place(source: str, why: str) -> None:
+    before = "fn main() { first(); "
+    ((place, found),) = facts(f"{before}{source} }}").doubts
+    assert found == why
+    assert len(before) <= place.start < len(before) + len(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'b.flag("-std=c11").flag("-Wall").flag_if_supported("-O2").flag("-g").flag("-mno-sse").flag("-pedantic");',
+        'b.define("A", None).warnings(true).opt_level(2).compile("x");',
+        'mod inline { fn f() {} } x.to_str("a.cfg"); let s = "abc";',
+    ],
+)
+def test_no_doubt(source: str) -> None:
+    assert doubts(f"fn main() {{ {source} }}") == []

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from support.upstream import Crate
+from symbols import small
+
+from patchbot.symbols.corpus import Corpus, Unread
+from patchbot.symbols.tokens import Span
+
+LIB = "crates/runtime/src/lib.rs"
+
+
+def two_crates(first: dict[str, str], second: dict[str, str], *, proc_macro: bool = False) -> Corpus:
+    """Return a corpus of the crates ``a`` and ``b``, in ``crates/a`` and ``crates/a/b``."""
+    rest = "[lib]\nproc-macro = true\n" if proc_macro else ""
+    crates = [Crate("a", "crates/a", first, []), Crate("b", "crates/a/b", second, [], rest=rest)]
+    return Corpus(*small.release(crates))
+
+
+# -- whose is a file --------------------------------------------------------------------------------
+
+
+def test_files_belong_to_the_deepest_crate_that_holds_them() -> None:
+    corpus = two_crates({"src/lib.rs": "", "bin/x.rs": ""}, {"src/lib.rs": ""})
+    assert corpus.by_crate == {
+        "a": ["crates/a/Cargo.toml", "crates/a/bin/x.rs", "crates/a/src/lib.rs"],
+        "b": ["crates/a/b/Cargo.toml", "crates/a/b/src/lib.rs"],
+    }
+    assert corpus.crate_of["crates/a/b/src/lib.rs"] == "b"
+
+
+@pytest.mark.parametrize("folder", ["tests", "benches", "examples", "fuzz"])
+def test_what_cargo_builds_only_for_tests_belongs_to_no_crate(folder: str) -> None:
+    corpus = small.corpus({f"{folder}/a.rs": "", f"src/{folder}/b.rs": "", f"{folder}.rs": ""})
+    assert set(corpus.crate_of) == {
+        "crates/runtime/Cargo.toml", f"crates/runtime/src/{folder}/b.rs", f"crates/runtime/{folder}.rs",
+    }  # fmt: skip
+
+
+def test_files_outside_of_all_crates_belong_to_none() -> None:
+    imported, files = small.one_crate({"src/lib.rs": ""})
+    corpus = Corpus(imported, {**files, "crates/other/src/lib.rs": b"", "crates/runtime-more/lib.rs": b""})
+    assert set(corpus.crate_of) == {"crates/runtime/Cargo.toml", LIB}
+
+
+def test_rust_files_are_those_that_are_compiled_into_crates() -> None:
+    files = {"src/lib.rs": "", "build.rs": "", "src/build.rs": "", "src/a.c": "", "tests/x.rs": ""}
+    corpus = two_crates(files, {"src/lib.rs": ""}, proc_macro=True)
+    assert corpus.rust == ("crates/a/src/build.rs", "crates/a/src/lib.rs")
+    assert [pin.name for pin in corpus.proc_macro_crates] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("package", "files", "expected"),
+    [
+        ("", {"build.rs": ""}, "crates/a/build.rs"),
+        ("", {}, None),
+        ('build = "make.rs"\n', {"build.rs": "", "make.rs": ""}, "crates/a/make.rs"),
+        ('build = "./native/make.rs"\n', {"native/make.rs": ""}, "crates/a/native/make.rs"),
+        ("build = false\n", {"build.rs": ""}, None),
+        ("build = true\n", {"build.rs": ""}, "crates/a/build.rs"),
+        ('build = "gone.rs"\n', {"build.rs": ""}, None),
+    ],
+)
+def test_the_manifest_says_where_the_build_script_is(
+    package: str, files: dict[str, str], expected: str | None
+) -> None:
+    corpus = Corpus(*small.release([Crate("a", "crates/a", files, [], package=package)]))
+    assert corpus.build_script(corpus.release.crates[0]) == expected
+    assert set(corpus.rust) == {f"crates/a/{path}" for path in files} - {expected}
+
+
+def test_the_manifest_says_where_the_library_is() -> None:
+    plain = Corpus(*small.release([Crate("a", "crates/a", {}, [])]))
+    moved = Corpus(*small.release([Crate("a", "crates/a", {}, [], rest='[lib]\npath = "../a/x.rs"\n')]))
+    assert plain.library(plain.release.crates[0]) == "crates/a/src/lib.rs"
+    assert moved.library(moved.release.crates[0]) == "crates/a/x.rs"
+
+
+# -- what cannot be read ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [b"[package\n", b'name = "\xff"\n', None])
+def test_a_manifest_that_cannot_be_read_is_reported_once(data: bytes | None) -> None:
+    imported, files = small.one_crate({"src/lib.rs": ""})
+    files.pop("crates/runtime/Cargo.toml")
+    corpus = Corpus(imported, files if data is None else {**files, "crates/runtime/Cargo.toml": data})
+    assert corpus.proc_macro_crates == ()
+    assert corpus.build_script(imported.crates[0]) is None
+    (unread,) = corpus.unread
+    assert (unread.path, unread.offset) == ("crates/runtime/Cargo.toml", 0)
+    assert unread.why.startswith("the manifest cannot be read: ")
+    assert corpus.line("crates/runtime/Cargo.toml", 0) == 1
+
+
+def test_a_file_with_brackets_that_do_not_match_has_no_tokens_and_is_reported_once() -> None:
+    corpus = small.corpus({"src/lib.rs": "fn f( {"})
+    assert corpus.trees(LIB) == corpus.trees(LIB) == ()
+    assert corpus.facts(LIB).items == []
+    assert corpus.unread == [Unread(LIB, 6, "brackets, a string or a comment do not end, or nest too deep")]
+
+
+def test_a_file_that_is_not_there_has_no_text() -> None:
+    corpus = small.corpus({})
+    assert corpus.text("crates/runtime/src/gone.rs") is None
+    assert corpus.trees("crates/runtime/src/gone.rs") == ()
+
+
+def test_text_has_one_character_per_byte() -> None:
+    assert small.corpus({"src/lib.rs": b"\xff\xc3\xa9"}).text(LIB) == "\xff\xc3\xa9"
+
+
+# -- places and words -------------------------------------------------------------------------------
+
+
+def test_lines_count_from_one_by_line_feeds() -> None:
+    corpus = small.corpus({"src/lib.rs": "a\r\nb\n\nc\x0cd\x85e"})
+    assert [corpus.line(LIB, offset) for offset in (0, 2, 3, 4, 5, 6, 10)] == [1, 1, 2, 2, 3, 4, 4]
+    assert corpus.line_of(Span(LIB, 3, 4)) == 2
+
+
+def test_files_are_found_by_word() -> None:
+    corpus = small.corpus(
+        {"src/a.rs": "foo", "src/b.rs": "foo_bar xbar", "src/c.rs": "bar!(x)", "src/d.c": "foo"}
+    )
+    assert [path.rpartition("/")[2] for path in corpus.with_word({"foo", "bar"})] == ["a.rs", "c.rs"]
+    assert list(corpus.with_word(set())) == []
+    assert [path.rpartition("/")[2] for path in corpus.matching(re.compile(rb"o_b"))] == ["b.rs"]
+
+
+# -- macros -----------------------------------------------------------------------------------------
+
+DEFINITION = "macro_rules! m {{ () => {{ {} }} }}"
+
+
+def defined_in(corpus: Corpus, near: str) -> list[str]:
+    return [macro.place.path for macro in corpus.macros("m", near)]
+
+
+def test_a_macro_of_the_same_file_hides_the_others() -> None:
+    here, there = DEFINITION.format("1"), DEFINITION.format("2")
+    corpus = two_crates(
+        {"src/lib.rs": here, "src/x.rs": there, "src/y.rs": ""}, {"src/lib.rs": there, "src/z.rs": ""}
+    )
+    assert defined_in(corpus, "crates/a/src/lib.rs") == ["crates/a/src/lib.rs"]
+    assert defined_in(corpus, "crates/a/src/y.rs") == ["crates/a/src/lib.rs", "crates/a/src/x.rs"]
+    assert defined_in(corpus, "crates/a/b/src/z.rs") == ["crates/a/b/src/lib.rs"]
+
+
+def test_a_macro_of_another_crate_is_found() -> None:
+    corpus = two_crates({"src/lib.rs": DEFINITION.format("1")}, {"src/lib.rs": ""})
+    assert defined_in(corpus, "crates/a/b/src/lib.rs") == ["crates/a/src/lib.rs"]
+    assert corpus.macros("unknown", "crates/a/b/src/lib.rs") == []
+
+
+def test_every_definition_in_a_file_counts() -> None:
+    corpus = small.corpus(
+        {"src/lib.rs": f"#[cfg(a)] {DEFINITION.format(1)} #[cfg(b)] {DEFINITION.format(2)}"}
+    )
+    assert [macro.cfgs for macro in corpus.macros("m", LIB)] == [("a",), ("b",)]
+
+
+# -- reading twice ----------------------------------------------------------------------------------
+
+
+def test_what_did_not_change_is_not_read_again() -> None:
+    before = small.corpus({"src/lib.rs": "fn f() {}", "src/a.rs": "fn g() {}"})
+    after = Corpus(before.release, {**before.files, LIB: b"fn h() {}"}, before)
+    same = "crates/runtime/src/a.rs"
+    assert after.trees(same) is before.trees(same)
+    assert after.facts(same) is before.facts(same)
+    assert after.trees(LIB) != before.trees(LIB)
+    assert [path for path in sorted(after.files) if after.changed(path)] == [LIB]
+    assert before.changed(same)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+from support.upstream import VERSIONED_MACROS
+
+from patchbot.symbols.templates import Naming
+from patchbot.symbols.tokens import read_trees
+from patchbot.symbols.versioned import ProcMacros, read_proc_macros
+
+CONST = 'const VERSION: &str = env!("CARGO_PKG_VERSION");'
+
+
+def macros(source: str, helpers: str = "", version: str = "12.0.2") -> ProcMacros:
+    return read_proc_macros(read_trees(source, "lib.rs"), version, read_trees(helpers, "helpers.rs"))
+
+
+def test_upstreams_macros_are_told_apart_by_what_they_make() -> None:
+    assert macros(VERSIONED_MACROS).naming == Naming(
+        suffix="_12_0_2",
+        stringify=frozenset({"versioned_stringify_ident"}),
+        suffix_only=frozenset({"versioned_suffix"}),
+        export=frozenset({"versioned_export"}),
+        link=frozenset({"versioned_link"}),
+    )
+    assert macros(VERSIONED_MACROS).opaque == frozenset()
+
+
+def test_the_version_is_the_crates_own_and_its_expression_is_where_the_mark_goes() -> None:
+    found = macros(VERSIONED_MACROS, version="36.0.20")
+    assert found.naming.suffix == "_36_0_20"
+    assert found.version is not None
+    assert VERSIONED_MACROS[found.version.start : found.version.end] == 'env!("CARGO_PKG_VERSION")'
+
+
+def test_a_rewritten_crate_names_its_version_itself() -> None:
+    source = VERSIONED_MACROS.replace('env!("CARGO_PKG_VERSION")', '"12_0_2_pb"')
+    found = macros(source)
+    assert found.naming.suffix == "_12_0_2_pb"
+    assert found.version is not None
+    assert source[found.version.start : found.version.end] == '"12_0_2_pb"'
+
+
+@pytest.mark.parametrize(
+    "const",
+    [
+        "",
+        'const VERSION: u8 = env!("CARGO_PKG_VERSION");',
+        'const VERSION: &str = env!("CARGO_PKG_NAME");',
+        'const VERSION: &str = concat!("1", "2");',
+        "const VERSION: &str;",
+    ],
+)
+def test_without_a_version_that_can_be_read_every_macro_is_opaque(const: str) -> None:
+    found = macros(VERSIONED_MACROS.replace(CONST, const))
+    assert found.version is None
+    assert found.naming == Naming()
+    assert found.opaque == {
+        "versioned_export",
+        "versioned_link",
+        "versioned_stringify_ident",
+        "versioned_suffix",
+    }
+
+
+OPAQUE = """
+    #[proc_macro]
+    pub fn make(t: T) -> T { quote! { #[no_mangle] extern "C" fn x() {} } }
+    #[proc_macro_attribute]
+    pub fn change(a: T, i: T) -> T { i }
+    #[proc_macro_derive(Shape, attributes(shape))]
+    pub fn derive_it(t: T) -> T { t }
+    pub fn no_macro() {}
+"""
+
+
+def test_macros_that_make_names_in_other_ways_are_opaque_by_the_name_they_are_used_with() -> None:
+    assert macros(OPAQUE) == ProcMacros(Naming(), None, frozenset({"make", "change", "Shape"}))
+
+
+def test_macros_that_make_no_names_are_not_opaque() -> None:
+    harmless = OPAQUE.replace("#[no_mangle]", "")
+    assert macros(harmless) == ProcMacros(Naming())
+
+
+def test_names_that_another_file_of_the_crate_makes_count() -> None:
+    harmless = OPAQUE.replace("#[no_mangle]", "")
+    assert macros(harmless, "fn f() { quote! { #[export_name = #x] } }").opaque == {"make", "change", "Shape"}
+    assert macros(harmless, "fn f() {}").opaque == frozenset()
+
+
+def test_a_macro_beside_upstreams_own_is_opaque() -> None:
+    other = '#[proc_macro_attribute]\npub fn versioned_item(a: T, i: T) -> T { helper("export_name", i) }\n'
+    found = macros(VERSIONED_MACROS + other)
+    assert found.naming.export == {"versioned_export"}
+    assert found.opaque == {"versioned_item"}
+
+
+def test_an_empty_crate_has_no_macros() -> None:
+    assert macros("") == ProcMacros(Naming())
