@@ -1,0 +1,1 @@
+"""The patches of a release: policy, mail form, the lock beside them, and the check that they are in step."""

@@ -1,0 +1,186 @@
+"""A series as commits in the store and as files in ``patches/<release>/``, each proved to give the other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from patchbot import files
+from patchbot.errors import ConfigError, RepositoryError
+from patchbot.model import ImportedRelease, Rewrite, Suffix, TreeFile, Verdict
+from patchbot.series import lock as locks
+from patchbot.series import mail as mails
+from patchbot.series.policy import PatchKind
+from patchbot.store import CommitText, Store
+
+SERIES = "refs/patchbot/series/"
+UPSTREAM = "refs/patchbot/upstream/"
+ORDER = "series"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One patch of a series: its mail, and what it changes."""
+
+    name: str
+    mail: bytes
+    stat: mails.Diffstat
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file."""
+        return f"{self.name}.patch"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The patches of a release in their order, and the lock that goes with them."""
+
+    lock: locks.Lock
+    patches: tuple[Patch, ...]
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files of the release's folder, by name."""
+        order = "".join(f"{patch.file_name}\n" for patch in self.patches)
+        return {
+            ORDER: order.encode(),
+            **{patch.file_name: patch.mail for patch in self.patches},
+            locks.FILE_NAME: locks.render(self.lock),
+        }
+
+
+def build(
+    store: Store,
+    release: ImportedRelease,
+    rewrites: Sequence[Rewrite],
+    rules: Mapping[str, mails.Rules],
+    suffix: Suffix,
+) -> Series:
+    """Commit the rewrites on top of the release, export them as mails, and prove the mails.
+
+    Stock ``git apply`` and ``git am`` must both turn the release's tree into the tree of the last commit:
+    they put text where it fits, the rewrites say where it must be.  Moves ``refs/patchbot/series/…``.
+
+    Raises ``RepositoryError`` if they disagree.
+    """
+    base = store.resolve(f"{UPSTREAM}{release.release}")
+    if base is None:
+        raise RepositoryError(f"{release.release} was not imported", where=store.path)
+    modes = {entry.path: entry.mode for entry in store.list_tree(release.tree)}
+    date = f"{int(datetime.fromisoformat(release.published).timestamp())} +0000"
+    steps = [
+        (
+            [TreeFile(path, data, modes[path] == "100755") for path, data in sorted(rewrite.files.items())],
+            CommitText(
+                message=mails.message(rewrite, rules[rewrite.name], release, suffix),
+                author=mails.AUTHOR,
+                date=date,
+            ),
+        )
+        for rewrite in rewrites
+    ]
+    commits = store.commit_series(base, steps) if steps else ()
+    tip = commits[-1] if commits else base
+    exported = [store.mail(commit) for commit in commits]
+    stats = [mails.check(mail, rewrite) for mail, rewrite in zip(exported, rewrites, strict=True)]
+    result = store.tree_of(tip)
+    _prove(store, release, exported, stats, result)
+    patches = tuple(
+        Patch(rewrite.name, mail, stat) for rewrite, mail, stat in zip(rewrites, exported, stats, strict=True)
+    )
+    lock = locks.Lock(
+        release=release.release,
+        suffix=suffix,
+        tool=locks.TOOL,
+        roots=release.roots,
+        commit=release.commit,
+        published=release.published,
+        base_tree=release.tree,
+        result_tree=result,
+        patches=tuple(
+            locks.LockedPatch(
+                name=patch.name,
+                kind=PatchKind.GENERATED.value,
+                rule=rewrite.digest,
+                sha256=hashlib.sha256(patch.mail).hexdigest(),
+                verdict=Verdict.REGENERATED,
+                files=tuple(sorted(patch.stat.files)),
+            )
+            for patch, rewrite in zip(patches, rewrites, strict=True)
+        ),
+        crates=locks.lock_crates(release),
+    )
+    ref = f"{SERIES}{release.release}"
+    store.update_refs({ref: (tip, store.resolve(ref))})
+    return Series(lock, patches)
+
+
+def _prove(
+    store: Store,
+    release: ImportedRelease,
+    exported: Sequence[bytes],
+    stats: Sequence[mails.Diffstat],
+    result: str,
+) -> None:
+    if not exported:
+        return
+    applied = store.apply(release.tree, exported)
+    if applied != result:
+        raise RepositoryError(
+            f"git apply gives the tree {applied}, the series {result}", where=release.release
+        )
+    touched = {path for stat in stats for path in stat.files}
+    expected = {e.path: e.oid for e in store.list_tree(result) if e.path in touched}
+    with store.checkout(release.tree, touched) as folder:
+        given = store.am(folder, exported)
+    if given != expected:
+        odd = sorted(path for path in touched if given.get(path) != expected.get(path))
+        raise RepositoryError(f"git am gives another {', '.join(odd)} than the series", where=release.release)
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Return the files of a release's folder by name; empty if there is no such folder."""
+    if not folder.is_dir():
+        return {}
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
+
+
+def differences(series: Series, folder: Path) -> dict[str, str]:
+    """Return what differs between a series and its folder: file name → what is wrong with it.
+
+    The tool's version in the lock is no difference: a new patchbot that makes the same patches leaves the
+    folder alone.
+    """
+    there = read_folder(folder)
+    strays = {entry.name for entry in folder.iterdir()} - there.keys() if folder.is_dir() else set()
+    wanted = _with_tool_of(series, there.get(locks.FILE_NAME)).files()
+    out = {}
+    for name in sorted(wanted.keys() | there.keys() | strays):
+        if name in strays or name not in wanted:
+            out[name] = "does not belong here"
+        elif name not in there:
+            out[name] = "is missing"
+        elif wanted[name] != there[name]:
+            out[name] = "differs from what is generated"
+    return out
+
+
+def _with_tool_of(series: Series, committed: bytes | None) -> Series:
+    if committed is None:
+        return series
+    try:
+        tool = locks.parse(committed, where=locks.FILE_NAME).tool
+    except ConfigError:  # whatever stands there is no lock, and so differs
+        return series
+    return replace(series, lock=replace(series.lock, tool=tool))
+
+
+def write_folder(series: Series, folder: Path) -> bool:
+    """Make ``folder`` hold exactly the series; return whether anything had to change."""
+    if not differences(series, folder):
+        return False
+    files.replace_folder(folder, series.files())
+    return True
