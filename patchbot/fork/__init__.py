@@ -1,0 +1,1 @@
+"""Crates under their own names: which ones, their manifests, and byte-reproducible ``.crate`` files."""

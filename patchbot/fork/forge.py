@@ -1,0 +1,157 @@
+"""Make the forks of a release: sources of the series' tree, new manifests, reproducible archives.
+
+Pure: trees and plans in, ``.crate`` bytes and index lines out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from patchbot.errors import RepositoryError
+from patchbot.fork import manifest, naming, pack
+from patchbot.fork.closure import Closure
+from patchbot.model import (
+    CratePin,
+    Dependency,
+    DependencyKind,
+    ForkedCrate,
+    ForkedRelease,
+    ImportedRelease,
+    IndexEntry,
+    Suffix,
+    TreeFile,
+    suffixed_links_key,
+)
+
+CRATES_IO = "https://github.com/rust-lang/crates.io-index"
+
+# What a fork does not carry over: cargo refuses to package reserved names, a lockfile drifts with every
+# third-party release, and the manifest as upstream wrote it needs a workspace that is not here.
+_LEFT_OUT = {"Cargo.toml.orig", "Cargo.lock", ".cargo_vcs_info.json", ".cargo-ok"}
+
+
+def forge(
+    release: ImportedRelease,
+    files: Iterable[TreeFile],
+    closure: Closure,
+    *,
+    suffix: Suffix,
+    provenance: Mapping[str, str],
+    index: str,
+    registry: str,
+    revision: int = 1,
+    twin: bool = False,
+) -> ForkedRelease:
+    """Return the forks of ``closure``, dependencies first.
+
+    ``files`` is the whole tree of the series' result.  ``provenance`` is what else the manifests say of
+    where the forks come from.  ``twin`` makes the forks that a proof must see fail: the same crates under
+    other names.
+
+    Raises ``RepositoryError`` if a crate's manifest cannot be rewritten.
+    """
+    names = {
+        crate: naming.package_name(crate, release.release, revision=revision, twin=twin)
+        for crate in closure.forked
+    }
+    naming.refuse_twins(names.values())
+    renaming = manifest.Renaming(
+        packages={crate: (name, release.crate(crate).version) for crate, name in names.items()},
+        suffix=suffix,
+        index=index,
+        registry=registry,
+    )
+    by_crate = _by_crate(release, files, closure.forked)
+    crates = []
+    for crate in closure.forked:
+        pin = release.crate(crate)
+        data = _pack(pin, by_crate[crate], renaming, {**_provenance(pin, release), **provenance})
+        entry = _entry(pin, renaming, hashlib.sha256(data).hexdigest())
+        crates.append(ForkedCrate(pin, entry, data, closure.reasons[crate]))
+    return ForkedRelease(release.release, suffix, tuple(crates), closure.shared)
+
+
+def _by_crate(
+    release: ImportedRelease, files: Iterable[TreeFile], crates: Iterable[str]
+) -> dict[str, list[TreeFile]]:
+    out: dict[str, list[TreeFile]] = {crate: [] for crate in crates}
+    for file in files:
+        owner = release.owner(file.path)
+        if owner is not None and owner.name in out:
+            path = file.path.removeprefix(f"{owner.path}/")
+            out[owner.name].append(replace(file, path=path))
+    return out
+
+
+def _provenance(pin: CratePin, release: ImportedRelease) -> dict[str, str]:
+    return {
+        "upstream": pin.name,
+        "version": pin.version,
+        "sha256": pin.sha256,
+        "commit": pin.commit,
+        "release": str(release.release),
+        "closure": "minimal",
+    }
+
+
+def _pack(
+    pin: CratePin, files: list[TreeFile], renaming: manifest.Renaming, provenance: Mapping[str, str]
+) -> bytes:
+    name, version = renaming.packages[pin.name]
+    packed = []
+    paths = {file.path for file in files}
+    for file in files:
+        if file.path in _LEFT_OUT:
+            continue
+        if file.path == "Cargo.toml":
+            data = manifest.rewrite(file.data, pin.name, renaming, provenance)
+            packed.append(replace(file, data=data))
+        else:
+            packed.append(file)
+    if "Cargo.toml" not in paths:
+        raise RepositoryError(f"{pin.name} has no Cargo.toml", where=pin.path)
+    notice = "NOTICE" if "NOTICE" not in paths else "NOTICE.patchbot"
+    packed.append(TreeFile(notice, _notice(pin, name, renaming.suffix).encode()))
+    return pack.pack(packed, name=name, version=version)
+
+
+def _notice(pin: CratePin, name: str, suffix: Suffix) -> str:
+    return (
+        f"{name} is {pin.name} {pin.version} of the Wasmtime project, changed by wasmtime-patchbot\n"
+        "so that several versions can be part of one program.\n"
+        "\n"
+        f"Changed: the package's name and its manifest, and link-time names, which end in {suffix}.\n"
+        f"The original has the sha256 {pin.sha256}\n"
+        "in the crates.io index. The manifest's [package.metadata.patchbot] says the rest.\n"
+        "\n"
+        "The licence of the original applies; see the licence file beside this one.\n"
+    )
+
+
+def _entry(pin: CratePin, renaming: manifest.Renaming, sha256: str) -> IndexEntry:
+    """Return the index line of a fork; it must say what the manifest says."""
+    name, version = renaming.packages[pin.name]
+    dependencies = tuple(
+        _dependency(dependency, renaming)
+        for dependency in pin.entry.dependencies
+        if dependency.kind is not DependencyKind.DEV
+    )
+    links = pin.entry.links
+    return replace(
+        pin.entry,
+        name=name,
+        version=version,
+        sha256=sha256,
+        yanked=False,
+        dependencies=dependencies,
+        links=suffixed_links_key(links, renaming.suffix) if links else None,
+    )
+
+
+def _dependency(dependency: Dependency, renaming: manifest.Renaming) -> Dependency:
+    if dependency.package not in renaming.packages:
+        return replace(dependency, registry=dependency.registry or CRATES_IO)
+    name, version = renaming.packages[dependency.package]
+    return replace(dependency, package=name, req=f"={version}", registry=None)
