@@ -1,0 +1,1 @@
+"""Where the forks are kept: a directory that cargo reads as a local registry."""
