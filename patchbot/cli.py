@@ -1,0 +1,438 @@
+"""The command line: one thin function per command, results on stdout, messages on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+import patchbot
+from patchbot import config as configs
+from patchbot.errors import EXIT_BUG, EXIT_INTERRUPTED, EnvironmentProblem, Findings, PatchbotError
+from patchbot.report.terminal import Reporter
+
+if TYPE_CHECKING:
+    from patchbot.pipeline.run import Planned
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXIT_FINDINGS = Findings.exit_code
+EXIT_MISSING = EnvironmentProblem.exit_code
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the code of what happened (``errors`` lists them)."""
+    sys.exit(run_cli(argv))
+
+
+def run_cli(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    An expected failure is a message; anything else is a bug and shows its traceback.
+    """
+    try:
+        result = cli.main(args=argv, prog_name="patchbot", standalone_mode=False)
+    except PatchbotError as error:
+        _tell(error)
+        return error.exit_code
+    except click.exceptions.Abort:
+        click.echo("interrupted; what is finished is kept, and a new run goes on from there", err=True)
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except KeyboardInterrupt:
+        click.echo("interrupted; what is finished is kept, and a new run goes on from there", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read stdout has enough
+        return 0
+    except Exception:  # noqa: BLE001 - the one place where bugs end
+        traceback.print_exc()
+        click.echo(
+            f"\nThis is a bug in patchbot {patchbot.__version__}. Please report it with the text above.",
+            err=True,
+        )
+        return EXIT_BUG
+    return result if isinstance(result, int) else 0
+
+
+def _tell(error: PatchbotError) -> None:
+    from patchbot.report.terminal import safe  # noqa: PLC0415 - only for a failure
+
+    click.echo(safe(f"error: {error}"), err=True)
+    if error.hint:
+        click.echo(safe(f"  next: {error.hint}"), err=True)
+
+
+# -- options that several commands share ------------------------------------------------------------
+
+
+def _project(command: Command) -> Command:
+    return click.option(
+        "--project",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="PATCHBOT_PROJECT",
+        help="Work in this folder instead of the nearest one with a patchbot.toml.",
+    )(command)
+
+
+def _common(command: Command) -> Command:
+    for option in (
+        click.option("--quiet", "-q", is_flag=True, help="Say only what is wrong."),
+        click.option("--suffix", metavar="TEMPLATE", help="Suffix template, such as _{version}_{mark}."),
+        click.option("--offline", is_flag=True, help="Work from the cache alone."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    ):
+        command = option(command)
+    return _project(command)
+
+
+_allow_yanked = click.option("--allow-yanked", is_flag=True, help="Take releases that upstream has yanked.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+_releases = click.argument("releases", nargs=-1, metavar="[RELEASE]...")
+
+
+class _Work:
+    """Opens the project of a command."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        self.as_json: bool = options.get("as_json", False)
+        self.reporter = Reporter(quiet=options.get("quiet", False))
+
+    @property
+    def config(self) -> configs.Config:
+        folder = self._options.get("project")
+        project = folder.absolute() if folder else configs.find_project(Path.cwd())
+        return configs.load(project, suffix=self._options.get("suffix"))
+
+    def open(self) -> Any:  # noqa: ANN401 - a context manager of Workspace, imported only when needed
+        from patchbot.pipeline.work import workspace  # noqa: PLC0415 - git costs 100 ms that --help need not pay
+
+        return workspace(
+            self.config,
+            self.reporter,
+            offline=self._options.get("offline", False),
+            allow_yanked=self._options.get("allow_yanked", False),
+        )
+
+    def print(self, data: object, text: str) -> None:
+        if self.as_json:
+            click.echo(json.dumps(data, indent=2))
+        else:
+            click.echo(text, nl=False)
+
+
+def _print_plan(here: _Work, rows: Sequence[Planned]) -> int:
+    from patchbot.report.terminal import table  # noqa: PLC0415 - see _Work.open
+
+    data = [{"stage": row.stage.value, "release": row.release, "action": row.action} for row in rows]
+    text = table([(row.stage.value, row.release or "all", row.action) for row in rows])
+    here.print({"schema": 1, "plan": data}, text)
+    return 0
+
+
+# -- commands ---------------------------------------------------------------------------------------
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(patchbot.__version__, prog_name="patchbot")
+def cli() -> None:
+    """Several versions of wasmtime in one Rust program.
+
+    patchbot takes releases from crates.io, gives every link-time name a version suffix by a patch series,
+    turns each release into crates with names of their own, and proves by building and running that they
+    live together.
+
+    \b
+    The main job, from upstream to proof:
+      patchbot run 8.0.1 9.0.4
+    What your own Cargo.toml needs then:
+      patchbot consumer 8.0.1 9.0.4
+
+    Exit codes: 0 done, 1 findings, 2 usage, 3 configuration, 4 repository, 5 conflict, 6 rewrite,
+    7 proof failed, 8 publish, 9 environment (a tool or the network is missing), 70 bug, 130 interrupted.
+    """
+
+
+@cli.command()
+@_releases
+@click.option(
+    "--until",
+    type=click.Choice(["sync", "fork", "publish", "prove"]),
+    default="prove",
+    show_default=True,
+    help="The last stage to do.",
+)
+@click.option("--force", is_flag=True, help="Prove again what was proved of the same bytes.")
+@_dry_run
+@_allow_yanked
+@_common
+def run(releases: tuple[str, ...], until: str, **options: Any) -> int:  # noqa: ANN401 - click's options
+    """Do everything: sync, fork, publish, prove.
+
+    Without RELEASE, what patchbot.toml says is due. A second run does only what has changed.
+
+    \b
+    Examples:
+      patchbot run 8.0.1 9.0.4
+      patchbot run --dry-run
+      patchbot run 36.0.20 --until publish
+    """
+    from patchbot.pipeline import run as job  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline.work import choose  # noqa: PLC0415
+    from patchbot.report import screens  # noqa: PLC0415
+
+    here = _Work(options)
+    with here.open() as work:
+        chosen = choose(work, releases)
+        if options["dry_run"]:
+            return _print_plan(here, job.plan(work, chosen, until=job.Stage(until)))
+        outcome = job.run(work, chosen, until=job.Stage(until), force=options["force"])
+        data = outcome.to_json()
+        text = screens.closing(
+            outcome.forks,
+            outcome.consumer,
+            registry=work.registry.folder,
+            patches=work.config.patches,
+            proof=data["proof"],
+            missing=outcome.missing,
+        )
+        here.print(data, text)
+        return EXIT_MISSING if outcome.missing else 0
+
+
+@cli.command()
+@_releases
+@_dry_run
+@_allow_yanked
+@_common
+def sync(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's options
+    """Download releases and generate their patch series.
+
+    Writes patches/RELEASE/ where the series has changed. Without RELEASE, what patchbot.toml says is due.
+
+    \b
+    Examples:
+      patchbot sync 8.0.1
+      patchbot sync --dry-run
+    """
+    from patchbot.pipeline import run as job  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline import sync as stage  # noqa: PLC0415
+    from patchbot.pipeline.work import choose  # noqa: PLC0415
+    from patchbot.report.terminal import table  # noqa: PLC0415
+
+    here = _Work(options)
+    with here.open() as work:
+        chosen = choose(work, releases)
+        if options["dry_run"]:
+            return _print_plan(here, job.plan(work, chosen, until=job.Stage.SYNC))
+        done = [stage.sync(work, release) for release in chosen]
+        rows = [(str(s.release), s.change.value, ", ".join(p.name for p in s.lock.patches)) for s in done]
+        here.print({"schema": 1, "releases": [s.to_json() for s in done]}, table(rows))
+    return 0
+
+
+@cli.command()
+@click.argument("release")
+@_allow_yanked
+@_common
+def scan(release: str, **options: Any) -> int:  # noqa: ANN401 - click's options
+    """List the link-time names of a release: defined, imported, kept.
+
+    Exit code 1 if a place could hide a name and the policy says nothing of it.
+
+    \b
+    Examples:
+      patchbot scan 8.0.1
+      patchbot scan 36.0.20 --json
+    """
+    from patchbot.model import Release  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline import sync as stage  # noqa: PLC0415
+    from patchbot.report import screens  # noqa: PLC0415
+
+    here = _Work(options)
+    with here.open() as work:
+        imported, inventory = stage.scan(work, Release.parse(release))
+        crates = [
+            {"name": pin.name, "version": pin.version, "path": pin.path, "sha256": pin.sha256}
+            for pin in imported.crates
+        ]
+        data = {"schema": 1, "release": release, "crates": crates, **inventory.to_json()}
+        here.print(data, screens.inventory(imported, inventory))
+    return EXIT_FINDINGS if inventory.blind_spots else 0
+
+
+@cli.command()
+@_releases
+@_common
+def check(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's options
+    """Generate the series in patches/ again and compare every byte.
+
+    Exit code 1 if anything differs. Without RELEASE, every release in patches/.
+
+    \b
+    Examples:
+      patchbot check
+      patchbot check 8.0.1 --json
+    """
+    from patchbot.pipeline import sync as stage  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline.work import choose  # noqa: PLC0415
+
+    here = _Work(options)
+    with here.open() as work:
+        chosen = choose(work, releases) if releases else stage.committed_releases(work.config.patches)
+        differences = stage.check(work, chosen)
+        lines = [
+            f"patches/{place}{'/' + file if file else ''} {problem}\n"
+            for place, found in differences.items()
+            for file, problem in found.items()
+        ]
+        names = ", ".join(map(str, chosen)) or "no releases"
+        text = "".join(lines) or f"patches/ is in step: {names}\n"
+        here.print({"schema": 1, "checked": [str(r) for r in chosen], "differences": differences}, text)
+    if differences:
+        here.reporter.warn("run `patchbot sync` for these releases, look at the change, and commit it")
+    return EXIT_FINDINGS if differences else 0
+
+
+@cli.command()
+@_releases
+@_allow_yanked
+@_common
+def fork(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's options
+    """Make the forks of releases and say which crates were forked, and why.
+
+    \b
+    Examples:
+      patchbot fork 8.0.1 9.0.4
+    """
+    from patchbot.pipeline import run as job  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline.work import choose  # noqa: PLC0415
+    from patchbot.report import screens  # noqa: PLC0415
+
+    here = _Work(options)
+    with here.open() as work:
+        outcome = job.run(work, choose(work, releases), until=job.Stage.FORK)
+        here.print(outcome.to_json(), screens.forks(outcome.forks))
+    return 0
+
+
+@cli.command()
+@_releases
+@_dry_run
+@_allow_yanked
+@_common
+def publish(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's options
+    """Put the forks of releases into the local registry directory.
+
+    Crates that are there already stay untouched; other bytes under their names stop the command.
+
+    \b
+    Examples:
+      patchbot publish 8.0.1 9.0.4
+      patchbot publish --dry-run
+    """
+    from patchbot.pipeline import run as job  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline.work import choose  # noqa: PLC0415
+    from patchbot.report.terminal import table  # noqa: PLC0415
+
+    here = _Work(options)
+    with here.open() as work:
+        until = job.Stage.FORK if options["dry_run"] else job.Stage.PUBLISH
+        outcome = job.run(work, choose(work, releases), until=until)
+        crates = [crate for forks in outcome.forks for crate in forks.crates]
+        steps = work.registry.plan(crates) if options["dry_run"] else outcome.published
+        rows = [(s.crate.entry.name, s.crate.entry.version, s.state.value) for s in steps]
+        data = [{"name": s.crate.entry.name, "state": s.state.value} for s in steps]
+        here.print({"schema": 1, "registry": str(work.registry.folder), "crates": data}, table(rows))
+    return 0
+
+
+@cli.command()
+@_releases
+@click.option("--force", is_flag=True, help="Prove again what was proved of the same bytes.")
+@_allow_yanked
+@_common
+def prove(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's options
+    """Build and run one program with all of these releases, and write a receipt.
+
+    \b
+    Three rungs, each with a negative twin that must fail:
+      symbols  every object of every fork: no name without its suffix
+      link     one program, beside upstream's own crate of the newest release
+      run      calls, traps, fibers and threads of every version in one process
+
+    \b
+    Examples:
+      patchbot prove 8.0.1 9.0.4
+      patchbot prove 8.0.1 9.0.4 --json --force
+    """
+    from patchbot.pipeline import run as job  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline.work import choose  # noqa: PLC0415
+    from patchbot.report import screens  # noqa: PLC0415
+
+    here = _Work(options)
+    with here.open() as work:
+        outcome = job.run(work, choose(work, releases), force=options["force"])
+        for line in outcome.missing:
+            here.reporter.warn(line)
+        if outcome.proved is not None:
+            data = outcome.proved.to_json()
+            here.print(data, screens.receipt(data))
+    return EXIT_MISSING if outcome.missing else 0
+
+
+@cli.command()
+@_releases
+@_allow_yanked
+@_common
+def consumer(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's options
+    """Print the lines for your own Cargo.toml and .cargo/config.toml.
+
+    \b
+    Examples:
+      patchbot consumer 8.0.1 9.0.4
+      patchbot consumer 8.0.1 9.0.4 --json
+    """
+    from patchbot.pipeline import run as job  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline.work import choose  # noqa: PLC0415
+
+    here = _Work(options)
+    with here.open() as work:
+        outcome = job.run(work, choose(work, releases), until=job.Stage.PUBLISH)
+        text = "\n".join(f"# {file}\n{lines}" for file, lines in outcome.consumer.items())
+        here.print({"schema": 1, "files": outcome.consumer}, text)
+    return 0
+
+
+@cli.command()
+@click.option("--all", "everything", is_flag=True, help="Every release that upstream has published.")
+@_common
+def status(**options: Any) -> int:  # noqa: ANN401 - click's options
+    """Show where every tracked release stands.
+
+    \b
+    Examples:
+      patchbot status
+      patchbot status --all --json
+    """
+    from patchbot.pipeline.status import status as picture  # noqa: PLC0415 - see _Work.open
+    from patchbot.report import screens  # noqa: PLC0415
+
+    here = _Work(options)
+    with here.open() as work:
+        rows = picture(work, everything=options["everything"])
+        here.print({"schema": 1, "releases": rows}, screens.status(rows))
+    return 0

@@ -1,0 +1,130 @@
+"""From a series to crates in a registry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from patchbot import files, state
+from patchbot.fork import closure, forge
+from patchbot.model import ForkedCrate, ForkedRelease, IndexEntry, Kind, Suffix, TreeFile
+from patchbot.pipeline.sync import Synced
+from patchbot.pipeline.work import Workspace
+from patchbot.registry import consumer
+from patchbot.registry.local import Step
+from patchbot.series import export
+
+
+def fork(work: Workspace, synced: Synced, *, twin: bool = False) -> ForkedRelease:
+    """Make the forks of a release, or take them from the last time.
+
+    ``twin`` makes the forks without their suffix that a proof must see fail.
+    """
+    folder = work.config.state / "forks" / (f"{synced.release}-bare" if twin else str(synced.release))
+    key = fork_key(work, synced, twin=twin)
+    known = _load(folder, key, synced)
+    if known is not None:
+        return known
+    with work.reporter.task(f"fork {synced.release}{', without suffix for the proof' if twin else ''}"):
+        forked = forge.forge(
+            synced.imported,
+            _tree(work, synced, twin=twin),
+            closure.minimal(synced.imported, work.config.fork.roots, owners(synced)),
+            suffix=work.suffix(synced.release),
+            provenance={"series": synced.lock.digest, "tool": synced.lock.tool},
+            index=work.config.registry.index,
+            registry=work.config.registry.name,
+            revision=work.config.fork.revisions.get(synced.release, 1),
+            twin=twin,
+        )
+    _save(folder, key, forked)
+    return forked
+
+
+def fork_key(work: Workspace, synced: Synced, *, twin: bool = False) -> str:
+    """Return the key of everything that forks are made from."""
+    config = work.config
+    return state.key(
+        state.code("fork"),
+        synced.lock.digest,
+        synced.lock.tool,
+        synced.lock.suffix,
+        config.registry.index,
+        config.registry.name,
+        config.fork.roots,
+        config.fork.revisions.get(synced.release, 1),
+        sorted(synced.inventory.owners()),
+        twin,
+    )
+
+
+def owners(synced: Synced) -> dict[str, str]:
+    """Return the crates that cannot be shared, each with the reason that plans and reports show."""
+    inventory = synced.inventory
+    reasons: dict[str, str] = {}
+    for crate in sorted(inventory.owners()):
+        count = len({s.name for s in inventory.symbols if s.crate == crate and s.kind is Kind.OWN})
+        if count:
+            reasons[crate] = f"has {count} link-time name{'s' if count > 1 else ''}"
+    for string in inventory.strings:
+        reasons.setdefault(string.crate, "spells link-time names for debuggers")
+    for key in inventory.links:
+        reasons.setdefault(key.crate, f"has the links key {key.key}")
+    for patch in synced.lock.patches:
+        for path in patch.files:
+            if (owner := synced.imported.owner(path)) is not None:
+                reasons.setdefault(owner.name, f"is changed by {patch.name}")
+    return reasons
+
+
+def publish(work: Workspace, forks: Sequence[ForkedRelease]) -> tuple[Step, ...]:
+    """Put the forks into the local registry; what is there already stays untouched."""
+    return work.registry.publish([crate for release in forks for crate in release.crates])
+
+
+def consumer_files(work: Workspace, forks: Sequence[ForkedRelease]) -> dict[str, str]:
+    """Return what users put into their own ``Cargo.toml`` and ``.cargo/config.toml``, and into Rust code."""
+    registry, roots = work.config.registry, work.config.fork.roots
+    return {
+        "Cargo.toml": consumer.manifest_lines(forks, registry.name, roots),
+        ".cargo/config.toml": consumer.cargo_config(registry.name, registry.index, work.registry.folder),
+        "main.rs": consumer.use_lines(forks, roots),
+    }
+
+
+def _tree(work: Workspace, synced: Synced, *, twin: bool) -> Iterable[TreeFile]:
+    """Return the files to fork: the series' result, or for a twin only what links keys need."""
+    tree = synced.lock.result_tree
+    if twin:
+        names = [patch.name for patch in synced.lock.patches]
+        kept = names.index("links-keys") + 1 if "links-keys" in names else 0
+        tree = work.store.tree_of(f"{export.SERIES}{synced.release}~{len(names) - kept}")
+    return work.store.read_files(work.store.list_tree(tree))
+
+
+def _save(folder: Path, key: str, forked: ForkedRelease) -> None:
+    rows = [
+        {"upstream": c.upstream.name, "entry": c.entry.to_json(), "reason": c.reason} for c in forked.crates
+    ]
+    plan = {"key": key, "suffix": str(forked.suffix), "crates": rows, "shared": list(forked.shared)}
+    crates = {f"{c.entry.name}-{c.entry.version}.crate": c.data for c in forked.crates}
+    files.replace_folder(folder, {"forks.json": json.dumps(plan, indent=1).encode(), **crates})
+
+
+def _load(folder: Path, key: str, synced: Synced) -> ForkedRelease | None:
+    try:
+        plan = json.loads((folder / "forks.json").read_bytes())
+        if plan["key"] != key:
+            return None
+        crates = []
+        for row in plan["crates"]:
+            entry = IndexEntry.from_json(row["entry"])
+            data = (folder / f"{entry.name}-{entry.version}.crate").read_bytes()
+            if hashlib.sha256(data).hexdigest() != entry.sha256:
+                return None
+            crates.append(ForkedCrate(synced.imported.crate(row["upstream"]), entry, data, row["reason"]))
+        return ForkedRelease(synced.release, Suffix(plan["suffix"]), tuple(crates), tuple(plan["shared"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # whatever is wrong with what was kept, it can be made again

@@ -1,0 +1,193 @@
+"""From upstream to ``patches/``: import, scan, rewrite, export; and the check that they are in step."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchbot import state
+from patchbot.errors import Findings, RepositoryError
+from patchbot.model import ImportedRelease, Inventory, JsonObject, Release
+from patchbot.pipeline.work import Change, Workspace
+from patchbot.series import export, lock, mail
+from patchbot.series import policy as policies
+from patchbot.upstream import importer, resolve
+
+LOCKS = "locks"
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """A release in the store, what its scan found, and the lock of its series."""
+
+    imported: ImportedRelease
+    inventory: Inventory
+    lock: lock.Lock
+    change: Change
+
+    @property
+    def release(self) -> Release:
+        """The release."""
+        return self.imported.release
+
+    def to_json(self) -> JsonObject:
+        """Spell the outcome."""
+        return {
+            "release": str(self.release),
+            "series": self.change.value,
+            "crates": len(self.imported.crates),
+            "patches": [{"name": p.name, "verdict": p.verdict.value} for p in self.lock.patches],
+            "base_tree": self.lock.base_tree,
+            "result_tree": self.lock.result_tree,
+            "flags": list(self.imported.flags),
+        }
+
+
+def import_release(work: Workspace, release: Release) -> ImportedRelease:
+    """Return the release from the store, after downloading it if it is not there."""
+    roots = work.config.upstream.roots
+    known = importer.load(work.store, release, roots)
+    if known is not None:
+        return known
+    resolve.find(work.known, release, allow_yanked=work.allow_yanked)
+    entries = resolve.own_crates(work.source, roots, release, own=work.config.upstream.own)
+    with work.reporter.task(f"sync {release}: crates", len(entries)) as task:
+        imported = importer.import_release(
+            work.store,
+            work.source,
+            release,
+            entries,
+            roots=roots,
+            on_crate=lambda entry: task.advance(f"{entry.name} {entry.version}"),
+        )
+    for flag in imported.flags:
+        work.reporter.say(f"sync {release}: {flag}")
+    return imported
+
+
+def scan(work: Workspace, release: Release) -> tuple[ImportedRelease, Inventory]:
+    """Import a release and return what its sources define, import and mention."""
+    imported = import_release(work, release)
+    key = state.key(state.code("symbols"), imported.tree, work.policy_digest)
+    file = work.memory(release, "scan")
+    known = state.recall(file, key)
+    if known is not None:
+        return imported, Inventory.from_json(known)
+    from patchbot.symbols.scan import scan as scan_sources  # noqa: PLC0415 - parsers load only where needed
+
+    with work.reporter.task(f"scan {release}"):
+        inventory = scan_sources(imported, _sources(work, imported), work.policy.names).inventory
+    state.remember(file, key, inventory.to_json())
+    return imported, inventory
+
+
+def sync(work: Workspace, release: Release) -> Synced:
+    """Import a release, scan it, and make its series; write ``patches/<release>/`` if that changed.
+
+    Raises ``Findings`` for blind spots: a name that hides in one would be missed.
+    """
+    imported = import_release(work, release)
+    folder = work.config.patches / str(release)
+    file, key = work.memory(release, "series"), series_key(work, imported)
+    known = state.recall(file, key)
+    if known is not None and known["files"] == _digests(export.read_folder(folder)):
+        locked = _committed(folder)
+        if work.store.resolve(f"{export.SERIES}{release}^{{tree}}") == locked.result_tree:
+            return Synced(imported, Inventory.from_json(known["inventory"]), locked, Change.UNCHANGED)
+    series, inventory = generate(work, imported)
+    there = folder.is_dir()
+    written = export.write_folder(series, folder)
+    change = (Change.CHANGED if there else Change.NEW) if written else Change.UNCHANGED
+    result = {"files": _digests(export.read_folder(folder)), "inventory": inventory.to_json()}
+    state.remember(file, key, result)
+    return Synced(imported, inventory, _committed(folder), change)
+
+
+def series_key(work: Workspace, imported: ImportedRelease) -> str:
+    """Return the key of everything that a series is made from."""
+    return state.key(
+        state.code("symbols", "series"), imported.tree, work.suffix(imported.release), work.policy_digest
+    )
+
+
+def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series, Inventory]:
+    """Scan and rewrite a release, and build its series in the store; nothing in ``patches/`` is touched."""
+    from patchbot.symbols import rewrite, rules  # noqa: PLC0415 - parsers load only where needed
+    from patchbot.symbols.scan import scan as scan_sources  # noqa: PLC0415
+
+    release, suffix = imported.release, work.suffix(imported.release)
+    with work.reporter.task(f"sync {release}: series") as task:
+        task.tell("scan")
+        scanned = scan_sources(imported, _sources(work, imported), work.policy.names)
+        _refuse_blind_spots(scanned.inventory, release)
+        task.tell("rewrite")
+        rewrites = rewrite.rewrite(scanned, work.policy.names, suffix)
+        work.policy.check(release, [r.name for r in rewrites])
+        task.tell("export")
+        words = {name: mail.Rules(rule.subject, rule.why) for name, rule in rules.RULES.items()}
+        return export.build(work.store, imported, rewrites, words, suffix), scanned.inventory
+
+
+def check(work: Workspace, releases: Sequence[Release]) -> dict[str, dict[str, str]]:
+    """Generate every series again and compare it with ``patches/``, byte for byte.
+
+    Returns what differs, by release or stray entry: file → what is wrong with it.
+    """
+    out: dict[str, dict[str, str]] = {}
+    for release in releases:
+        folder = work.config.patches / str(release)
+        imported = import_release(work, release)
+        if lock.lock_crates(imported) != _committed(folder).crates:
+            raise RepositoryError(
+                "the registry's crates are not those of the lock",
+                where=folder / lock.FILE_NAME,
+                hint="a published crate never changes: find out who is wrong before anything else",
+            )
+        series, _ = generate(work, imported)
+        if found := export.differences(series, folder):
+            out[str(release)] = found
+    out.update({name: {"": "does not belong here"} for name in _stray_entries(work.config.patches)})
+    return out
+
+
+def committed_releases(patches: Path) -> tuple[Release, ...]:
+    """Return the releases that have a series in ``patches/``, oldest first."""
+    folders = [f for f in patches.iterdir() if (f / lock.FILE_NAME).is_file()] if patches.is_dir() else []
+    return tuple(sorted(Release.parse(folder.name) for folder in folders))
+
+
+def _stray_entries(patches: Path) -> tuple[str, ...]:
+    """Return what stands in ``patches/`` and is no release, policy or lock."""
+    known = {policies.FILE_NAME, LOCKS}
+    entries = (entry for entry in patches.iterdir() if entry.name not in known)
+    return tuple(sorted(entry.name for entry in entries if not (entry / lock.FILE_NAME).is_file()))
+
+
+def _committed(folder: Path) -> lock.Lock:
+    file = folder / lock.FILE_NAME
+    try:
+        return lock.parse(file.read_bytes(), where=file)
+    except OSError as error:
+        raise RepositoryError(
+            f"cannot be read: {error.strerror}", where=file, hint="`patchbot sync` writes it anew"
+        ) from None
+
+
+def _refuse_blind_spots(inventory: Inventory, release: Release) -> None:
+    if inventory.blind_spots:
+        spots = "\n".join(f"  {s.path}:{s.line}: {s.why}" for s in inventory.blind_spots)
+        raise Findings(
+            f"wasmtime {release} has places that could hide a link-time name:\n{spots}",
+            hint="look at each; if it hides none, say so under [[blind-spot]] in patches/policy.toml",
+        )
+
+
+def _sources(work: Workspace, imported: ImportedRelease) -> dict[str, bytes]:
+    entries = work.store.list_tree(imported.tree)
+    return {file.path: file.data for file in work.store.read_files(entries)}
+
+
+def _digests(contents: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}

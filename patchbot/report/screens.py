@@ -1,0 +1,140 @@
+"""The text of results: what commands print on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from patchbot.model import ForkedRelease, ImportedRelease, Inventory, Kind, Role
+from patchbot.report.terminal import safe, table
+
+WIDTH = 100  # of what a twin says
+
+
+def inventory(imported: ImportedRelease, found: Inventory) -> str:
+    """Return what ``scan`` prints: names by kind, then what needs a look."""
+    own = found.names(Kind.OWN)
+    places = sum(1 for s in found.symbols if s.kind is Kind.OWN)
+    lines = [
+        f"wasmtime {imported.release}: {len(imported.crates)} crates of commit {imported.commit[:12]}",
+        "",
+        f"{len(own)} names to suffix, at {places} places"
+        + (f" (upstream appends {found.upstream_suffix} to most)" if found.upstream_suffix else ""),
+        "",
+    ]
+    rows = []
+    for name in sorted(own):
+        defined = [s for s in found.symbols if s.name == name and s.role is Role.DEFINE]
+        crates = ", ".join(sorted({s.crate for s in defined}))
+        forms = ", ".join(sorted({s.form for s in defined}))
+        rows.append((f"  {name}", crates, forms))
+    lines.append(table(rows))
+    for kind, title in (
+        (Kind.KEEP, "kept, for debuggers"),
+        (Kind.EMBEDDER, "kept, the embedder's"),
+        (Kind.FOREIGN, "kept, not wasmtime's"),
+    ):
+        names = sorted(found.names(kind))
+        if names:
+            lines.append(f"{title}: {', '.join(names)}")
+    if found.links:
+        lines.append(f"links keys: {', '.join(f'{k.key} ({k.crate})' for k in found.links)}")
+    if found.blind_spots:
+        count = len(found.blind_spots)
+        lines += ["", f"{count} place{'s' if count > 1 else ''} that could hide a name:"]
+        lines += [f"  {spot.path}:{spot.line}: {spot.why}" for spot in found.blind_spots]
+    return safe("\n".join(lines)).rstrip() + "\n"
+
+
+def forks(releases: Sequence[ForkedRelease]) -> str:
+    """Return what ``fork`` prints: every forked crate with its reason, and what is shared."""
+    out = []
+    for release in releases:
+        out.append(f"wasmtime {release.release}, suffix {release.suffix}")
+        out.append(table([(f"  {c.entry.name}", c.entry.sha256[:12], c.reason) for c in release.crates]))
+        if release.shared:
+            out.append(f"  as upstream has them: {', '.join(release.shared)}\n")
+    return "\n".join(out)
+
+
+def closing(
+    releases: Sequence[ForkedRelease],
+    consumer: Mapping[str, str],
+    *,
+    registry: Path,
+    patches: Path,
+    proof: Mapping[str, object] | None,
+    missing: Sequence[str],
+) -> str:
+    """Return the last screen of a run: what was made, where it is, and what to put where."""
+    names = " and ".join(str(release.release) for release in releases)
+    crates = sum(len(release.crates) for release in releases)
+    made = "that live together in one program" if proof is not None else "made, and nothing proved of them"
+    lines = ["", f"wasmtime {names}: {crates} crates {made}", ""]
+    rows = [("  patches", str(patches)), ("  registry", str(registry))]
+    if proof is not None:
+        rows.append(("  receipt", str(proof["receipt"])))
+    lines.append(table(rows))
+    if proof is not None:
+        lines.append(
+            f"proved on {proof['target']}{', earlier, of the same bytes' if proof['known'] else ''}:"
+        )
+        lines.append(_rungs(proof))
+    if consumer:
+        for file, text in consumer.items():
+            if file == "main.rs":
+                lines += ["In Rust:", "", *(f"    {line}" for line in text.splitlines()), ""]
+            else:
+                lines += [f"In your {file}:", "", *(f"    {line}".rstrip() for line in text.splitlines()), ""]
+    if missing:
+        lines += ["Not done:", *(f"  {line}" for line in missing), ""]
+    return safe("\n".join(lines)).rstrip() + "\n"
+
+
+def status(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return what ``status`` prints: a line per release."""
+    head = ("release", "published", "", "series", "forks", "registry", "proved")
+    lines = [head]
+    for row in rows:
+        proof: Mapping[str, str] = row["proof"]  # type: ignore[assignment]
+        marks = [word for word in ("tracked", "yanked") if row[word]]
+        lines.append(
+            (
+                str(row["release"]),
+                str(row["published"] or "")[:10],
+                " ".join(marks),
+                "yes" if row["series"] else "-",
+                str(row["fork"] or "-"),
+                str(row["registry"] or "-"),
+                ", ".join(f"{rung} ({target})" for target, rung in proof.items()) or "-",
+            )
+        )
+    return table(lines)
+
+
+def receipt(proof: Mapping[str, object]) -> str:
+    """Return what ``prove`` prints."""
+    releases = " + ".join(proof["releases"])  # type: ignore[arg-type]
+    known = " (proved earlier, of the same bytes)" if proof["known"] else ""
+    return f"{releases} on {proof['target']}{known}\n{_rungs(proof)}\nreceipt: {proof['receipt']}\n"
+
+
+def _rungs(proof: Mapping[str, object]) -> str:
+    rows = []
+    for rung in proof["rungs"]:  # type: ignore[attr-defined]
+        rows.append((f"  {rung['rung']}", "holds" if rung["ok"] else "FAILS", rung["checked"]))
+        rows += [
+            ("", "twin", f"{twin['twin']}: {_twin(twin['failed'])} ({_short(twin['detail'])})")
+            for twin in rung["twins"]
+        ]
+    return table(rows)
+
+
+def _short(text: str) -> str:
+    """Return a line that fits beside its title; the receipt has the whole."""
+    line = text.strip().partition("\n")[0] or "no words"
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+
+
+def _twin(failed: bool | None) -> str:  # noqa: FBT001 - three states, as the receipt has them
+    return {True: "fails, as it must", False: "PASSES", None: "does not apply"}[failed]
