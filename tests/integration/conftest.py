@@ -1,0 +1,75 @@
+"""Real releases of wasmtime, from crates.io, with real cargo.
+
+Everything is made anew in each session but two things that cost minutes and that nothing here judges:
+downloads (checked by their digest whenever they are read) and what cargo has compiled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+KEPT = REPOSITORY / ".patchbot" / "integration"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run of patchbot left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - JSON
+        """The JSON on stdout."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of this repository's policy and patches, to work in."""
+
+    folder: Path
+    cache: Path
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The sealed environment with the cache that all sessions share."""
+        return {**os.environ, "PATCHBOT_CACHE": str(self.cache), **(more or {})}
+
+    def run(self, *argv: str, timeout: float = 1500) -> Done:
+        """Run patchbot in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "patchbot", *argv],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def real() -> Project:
+    """A project with everything but compiled code and downloads made anew."""
+    folder = KEPT / "project"
+    state = folder / ".patchbot"
+    for entry in (*folder.glob("*"), *state.glob("*"), *(state / "proof").glob("*")):
+        if entry not in {state / "proof", state / "proof" / "target"}:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(REPOSITORY / "patchbot.toml", folder)
+    shutil.copytree(REPOSITORY / "patches", folder / "patches")
+    return Project(folder, KEPT / "cache")
