@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def hermetic_seal(
     for name in list(os.environ):
         if name.startswith(("GIT_", "PATCHBOT_", "CARGO_", "RUSTFLAGS", "XDG_")):
             monkeypatch.delenv(name)
+    # What started the tests in the background left SIGINT ignored, and children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))

@@ -11,12 +11,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from patchbot import files
 
 REPOSITORY = Path(__file__).parents[2]
 KEPT = REPOSITORY / ".patchbot" / "integration"
@@ -62,9 +64,13 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def real() -> Project:
-    """A project with everything but compiled code and downloads made anew."""
-    folder = KEPT / "project"
+def real() -> Iterator[Project]:
+    """A project with everything but compiled code and downloads made anew; one session at a time has it."""
+    with files.locked(KEPT / "lock"):
+        yield _anew(KEPT / "project")
+
+
+def _anew(folder: Path) -> Project:
     state = folder / ".patchbot"
     for entry in (*folder.glob("*"), *state.glob("*"), *(state / "proof").glob("*")):
         if entry not in {state / "proof", state / "proof" / "target"}:
