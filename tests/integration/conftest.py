@@ -71,10 +71,11 @@ def real() -> Iterator[Project]:
 
 
 def _anew(folder: Path) -> Project:
-    state = folder / ".patchbot"
-    for entry in (*folder.glob("*"), *state.glob("*"), *(state / "proof").glob("*")):
-        if entry not in {state / "proof", state / "proof" / "target"}:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    proof = folder / ".patchbot" / "proof"
+    for place, kept in ((folder, ".patchbot"), (proof.parent, "proof"), (proof, "target")):
+        for entry in place.iterdir() if place.is_dir() else ():
+            if entry.name != kept:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(REPOSITORY / "patchbot.toml", folder)
     shutil.copytree(REPOSITORY / "patches", folder / "patches")
