@@ -518,7 +518,11 @@ def test_the_executable_bit_goes_through_mails(store: Store) -> None:
     assert files_of(store, prove(store, before, after)) == after
 
 
-@pytest.mark.parametrize("data", [b"", b"a\r\nb", bytes(range(256)), b"$Id$\n", b"x" * 3_000_000])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"a\r\nb", bytes(range(256)), b"$Id$\n", b"x" * 3_000_000],
+    ids=["empty", "crlf", "every byte", "keyword", "3 MB"],
+)
 def test_blobs_keep_their_bytes(store: Store, data: bytes) -> None:
     oid = store.write_blob(data)
     assert store.read_blob(oid) == data
