@@ -100,6 +100,9 @@ def _common(command: Command) -> Command:
 
 _allow_yanked = click.option("--allow-yanked", is_flag=True, help="Take releases that upstream has yanked.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+_jobs = click.option(
+    "--jobs", "-j", type=click.IntRange(min=1), help="Processes to use; as many as there are cores."
+)
 _releases = click.argument("releases", nargs=-1, metavar="[RELEASE]...")
 
 
@@ -215,33 +218,50 @@ def run(releases: tuple[str, ...], until: str, **options: Any) -> int:  # noqa: 
 
 @cli.command()
 @_releases
+@click.option("--all", "every", is_flag=True, help="Every release from 0.40.0 on that is not yanked.")
+@_jobs
 @_dry_run
 @_allow_yanked
 @_common
-def sync(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's options
+def sync(releases: tuple[str, ...], every: bool, jobs: int | None, **options: Any) -> int:  # noqa: ANN401, FBT001 - click's options
     """Download releases and generate their patch series.
 
     Writes patches/RELEASE/ where the series has changed. Without RELEASE, what patchbot.toml says is due.
+    A release that fails is named with the place, and does not keep the others.
 
     \b
     Examples:
       patchbot sync 8.0.1
       patchbot sync --dry-run
+      patchbot sync --all --project /tmp/all-of-them
     """
-    from patchbot.pipeline import run as job  # noqa: PLC0415 - see _Work.open
-    from patchbot.pipeline import sync as stage  # noqa: PLC0415
+    from patchbot import workers  # noqa: PLC0415 - see _Work.open
+    from patchbot.errors import IncompleteRelease, UsageError  # noqa: PLC0415
+    from patchbot.pipeline import many  # noqa: PLC0415
+    from patchbot.pipeline import run as job  # noqa: PLC0415
     from patchbot.pipeline.work import choose  # noqa: PLC0415
-    from patchbot.report.terminal import table  # noqa: PLC0415
+    from patchbot.report import screens  # noqa: PLC0415
 
+    if every and releases:
+        raise UsageError("--all is every release, and some are named", hint="give one or the other")
     here = _Work(options)
     with here.open() as work:
-        chosen = choose(work, releases)
+        chosen = choose(work, releases, every=every)
         if options["dry_run"]:
             return _print_plan(here, job.plan(work, chosen, until=job.Stage.SYNC))
-        done = [stage.sync(work, release) for release in chosen]
-        rows = [(str(s.release), s.change.value, ", ".join(p.name for p in s.lock.patches)) for s in done]
-        here.print({"schema": 1, "releases": [s.to_json() for s in done]}, table(rows))
-    return 0
+        done = many.sync_all(work, chosen, jobs=jobs or workers.cores())
+    failed = [
+        outcome
+        for _, outcome in done
+        if isinstance(outcome, PatchbotError) and not (every and isinstance(outcome, IncompleteRelease))
+    ]
+    if failed and len(done) == 1:
+        raise failed[0]
+    for error in failed:
+        _tell(error)
+    rows = [many.outcome_to_json(release, outcome) for release, outcome in done]
+    here.print({"schema": 1, "releases": rows}, screens.synced(rows))
+    return failed[0].exit_code if failed else 0
 
 
 @cli.command()
@@ -276,8 +296,9 @@ def scan(release: str, **options: Any) -> int:  # noqa: ANN401 - click's options
 
 @cli.command()
 @_releases
+@_jobs
 @_common
-def check(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's options
+def check(releases: tuple[str, ...], jobs: int | None, **options: Any) -> int:  # noqa: ANN401 - click's options
     """Generate the series in patches/ again and compare every byte.
 
     Exit code 1 if anything differs. Without RELEASE, every release in patches/.
@@ -287,13 +308,15 @@ def check(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - c
       patchbot check
       patchbot check 8.0.1 --json
     """
-    from patchbot.pipeline import sync as stage  # noqa: PLC0415 - see _Work.open
+    from patchbot import workers  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline import many  # noqa: PLC0415
+    from patchbot.pipeline import sync as stage  # noqa: PLC0415
     from patchbot.pipeline.work import choose  # noqa: PLC0415
 
     here = _Work(options)
     with here.open() as work:
         chosen = choose(work, releases) if releases else stage.committed_releases(work.config.patches)
-        differences = stage.check(work, chosen)
+        differences = many.check_all(work, chosen, jobs=jobs or workers.cores())
         lines = [
             f"patches/{place}{'/' + file if file else ''} {problem}\n"
             for place, found in differences.items()

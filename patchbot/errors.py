@@ -7,6 +7,7 @@
      +-- UsageError           2   the command line asks for something that cannot be
      +-- ConfigError          3   patchbot.toml, policy.toml or the environment says something wrong
      +-- RepositoryError      4   upstream's bytes or the git store are not what they should be
+     |    +-- IncompleteRelease   upstream has published only some of its crates
      +-- ConflictError        5   a carried patch does not fit
      +-- RewriteError         6   a generated patch would be wrong, so nothing was written
      +-- ProofError           7   the forks do not live together, or a negative twin passed
@@ -69,6 +70,10 @@ class RepositoryError(PatchbotError):
 
     exit_code = 4
     title = "repository"
+
+
+class IncompleteRelease(RepositoryError):  # noqa: N818 - told as a fact of upstream's where every release is asked for
+    """Upstream has published only some crates of a release, so nobody can build it."""
 
 
 class ConflictError(PatchbotError):

@@ -80,7 +80,7 @@ def test_help_needs_neither_git_nor_parsers() -> None:
 def test_results_go_to_stdout_and_messages_to_stderr(ready: Path, run: Run) -> None:
     code, out, err = run("sync", "8.0.1")
     assert code == 0
-    assert out == "8.0.1  new  suffix-c, suffix-dwarf, suffix-rust, suffix-s390x\n"
+    assert out == "8.0.1  new  7 crates  14 names  suffix-c, suffix-dwarf, suffix-rust, suffix-s390x\n"
     assert "sync 8.0.1: crates" in err
 
 

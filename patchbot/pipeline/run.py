@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from patchbot import state
+from patchbot import state, workers
 from patchbot.errors import EnvironmentProblem
 from patchbot.model import ForkedRelease, JsonObject, Release
 from patchbot.pipeline import proof as proofs
 from patchbot.pipeline.forks import consumer_files, fork, publish
+from patchbot.pipeline.many import succeeded, sync_all
 from patchbot.pipeline.proof import Proved
-from patchbot.pipeline.sync import Synced, series_key, sync
+from patchbot.pipeline.sync import Synced, series_key
 from patchbot.pipeline.work import Workspace
 from patchbot.registry.local import State, Step
 from patchbot.series import export
@@ -133,7 +134,8 @@ def run(
     published before the proof: a stage is done for all or for none.
     """
     outcome = Outcome()
-    outcome.synced = [sync(work, release) for release in releases]
+    done = sync_all(work, releases, jobs=workers.cores())
+    outcome.synced = [succeeded(result) for _, result in done]
     if until.position >= Stage.FORK.position:
         outcome.forks = [fork(work, synced) for synced in outcome.synced]
     if until.position >= Stage.PUBLISH.position:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from patchbot import state
 from patchbot.errors import Findings, RepositoryError
-from patchbot.model import ImportedRelease, Inventory, JsonObject, Release
+from patchbot.model import ImportedRelease, Inventory, JsonObject, Kind, Release
 from patchbot.pipeline.work import Change, Workspace
 from patchbot.series import export, lock, mail
 from patchbot.series import policy as policies
@@ -38,6 +38,7 @@ class Synced:
             "release": str(self.release),
             "series": self.change.value,
             "crates": len(self.imported.crates),
+            "names": len(self.inventory.names(Kind.OWN)),
             "patches": [{"name": p.name, "verdict": p.verdict.value} for p in self.lock.patches],
             "base_tree": self.lock.base_tree,
             "result_tree": self.lock.result_tree,
@@ -78,7 +79,9 @@ def scan(work: Workspace, release: Release) -> tuple[ImportedRelease, Inventory]
     from patchbot.symbols.scan import scan as scan_sources  # noqa: PLC0415 - parsers load only where needed
 
     with work.reporter.task(f"scan {release}"):
-        inventory = scan_sources(imported, _sources(work, imported), work.policy.names).inventory
+        work.readings.turn()
+        sources = _sources(work, imported)
+        inventory = scan_sources(imported, sources, work.policy.names, work.readings).inventory
     state.remember(file, key, inventory.to_json())
     return imported, inventory
 
@@ -90,12 +93,9 @@ def sync(work: Workspace, release: Release) -> Synced:
     """
     imported = import_release(work, release)
     folder = work.config.patches / str(release)
+    if (known := _unchanged(work, imported)) is not None:
+        return known
     file, key = work.memory(release, "series"), series_key(work, imported)
-    known = state.recall(file, key)
-    if known is not None and known["files"] == _digests(export.read_folder(folder)):
-        locked = _committed(folder)
-        if work.store.resolve(f"{export.SERIES}{release}^{{tree}}") == locked.result_tree:
-            return Synced(imported, Inventory.from_json(known["inventory"]), locked, Change.UNCHANGED)
     series, inventory = generate(work, imported)
     there = folder.is_dir()
     written = export.write_folder(series, folder)
@@ -103,6 +103,24 @@ def sync(work: Workspace, release: Release) -> Synced:
     result = {"files": _digests(export.read_folder(folder)), "inventory": inventory.to_json()}
     state.remember(file, key, result)
     return Synced(imported, inventory, _committed(folder), change)
+
+
+def recall(work: Workspace, release: Release) -> Synced | None:
+    """Return the outcome of ``sync`` if nothing has changed since it was last done, else None."""
+    imported = importer.load(work.store, release, work.config.upstream.roots)
+    return None if imported is None else _unchanged(work, imported)
+
+
+def _unchanged(work: Workspace, imported: ImportedRelease) -> Synced | None:
+    release = imported.release
+    folder = work.config.patches / str(release)
+    known = state.recall(work.memory(release, "series"), series_key(work, imported))
+    if known is None or known["files"] != _digests(export.read_folder(folder)):
+        return None
+    locked = _committed(folder)
+    if work.store.resolve(f"{export.SERIES}{release}^{{tree}}") != locked.result_tree:
+        return None
+    return Synced(imported, Inventory.from_json(known["inventory"]), locked, Change.UNCHANGED)
 
 
 def series_key(work: Workspace, imported: ImportedRelease) -> str:
@@ -120,7 +138,8 @@ def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series,
     release, suffix = imported.release, work.suffix(imported.release)
     with work.reporter.task(f"sync {release}: series") as task:
         task.tell("scan")
-        scanned = scan_sources(imported, _sources(work, imported), work.policy.names)
+        work.readings.turn()
+        scanned = scan_sources(imported, _sources(work, imported), work.policy.names, work.readings)
         _refuse_blind_spots(scanned.inventory, release)
         task.tell("rewrite")
         rewrites = rewrite.rewrite(scanned, work.policy.names, suffix)
@@ -130,26 +149,21 @@ def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series,
         return export.build(work.store, imported, rewrites, words, suffix), scanned.inventory
 
 
-def check(work: Workspace, releases: Sequence[Release]) -> dict[str, dict[str, str]]:
-    """Generate every series again and compare it with ``patches/``, byte for byte.
+def check(work: Workspace, release: Release) -> dict[str, str]:
+    """Generate a series again and compare it with ``patches/``, byte for byte.
 
-    Returns what differs, by release or stray entry: file → what is wrong with it.
+    Returns what differs: file → what is wrong with it.
     """
-    out: dict[str, dict[str, str]] = {}
-    for release in releases:
-        folder = work.config.patches / str(release)
-        imported = import_release(work, release)
-        if lock.lock_crates(imported) != _committed(folder).crates:
-            raise RepositoryError(
-                "the registry's crates are not those of the lock",
-                where=folder / lock.FILE_NAME,
-                hint="a published crate never changes: find out who is wrong before anything else",
-            )
-        series, _ = generate(work, imported)
-        if found := export.differences(series, folder):
-            out[str(release)] = found
-    out.update({name: {"": "does not belong here"} for name in _stray_entries(work.config.patches)})
-    return out
+    folder = work.config.patches / str(release)
+    imported = import_release(work, release)
+    if lock.lock_crates(imported) != _committed(folder).crates:
+        raise RepositoryError(
+            "the registry's crates are not those of the lock",
+            where=folder / lock.FILE_NAME,
+            hint="a published crate never changes: find out who is wrong before anything else",
+        )
+    series, _ = generate(work, imported)
+    return export.differences(series, folder)
 
 
 def committed_releases(patches: Path) -> tuple[Release, ...]:
@@ -158,7 +172,7 @@ def committed_releases(patches: Path) -> tuple[Release, ...]:
     return tuple(sorted(Release.parse(folder.name) for folder in folders))
 
 
-def _stray_entries(patches: Path) -> tuple[str, ...]:
+def stray_entries(patches: Path) -> tuple[str, ...]:
     """Return what stands in ``patches/`` and is no release, policy or lock."""
     known = {policies.FILE_NAME, LOCKS}
     entries = (entry for entry in patches.iterdir() if entry.name not in known)
@@ -185,8 +199,13 @@ def _refuse_blind_spots(inventory: Inventory, release: Release) -> None:
 
 
 def _sources(work: Workspace, imported: ImportedRelease) -> dict[str, bytes]:
+    """Return the files of a release; those that the release before it has as well are not read again."""
     entries = work.store.list_tree(imported.tree)
-    return {file.path: file.data for file in work.store.read_files(entries)}
+    new = [entry for entry in entries if entry.oid not in work.blobs]
+    read = zip(new, work.store.read_files(new), strict=True)
+    known = {**work.blobs, **{entry.oid: file.data for entry, file in read}}
+    work.blobs = {entry.oid: known[entry.oid] for entry in entries}
+    return {entry.path: known[entry.oid] for entry in entries}
 
 
 def _digests(contents: Mapping[str, bytes]) -> dict[str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from patchbot import files
 from patchbot.config import CRATES_IO_INDEX, Config
@@ -21,6 +22,9 @@ from patchbot.store import Store
 from patchbot.upstream import cargo_config, policy, resolve
 from patchbot.upstream.cache import Cache
 from patchbot.upstream.source import Source, open_source
+
+if TYPE_CHECKING:
+    from patchbot.symbols.readings import Readings
 
 
 class Change(StrEnum):
@@ -40,6 +44,7 @@ class Workspace:
     reporter: Reporter
     offline: bool = False
     allow_yanked: bool = False
+    blobs: dict[str, bytes] = field(default_factory=dict)  # of the release that was read last, by their id
 
     @cached_property
     def policy(self) -> policies.Policy:
@@ -72,6 +77,13 @@ class Workspace:
         """Every release that the index lists, yanked ones included."""
         return resolve.releases(self.source, self.config.upstream.roots[0])
 
+    @cached_property
+    def readings(self) -> Readings:
+        """What was read of the sources of one release and serves the next."""
+        from patchbot.symbols.readings import Readings  # noqa: PLC0415 - parsers load only where needed
+
+        return Readings()
+
     @property
     def registry(self) -> LocalRegistry:
         """The local registry of the forks."""
@@ -102,8 +114,17 @@ def workspace(
         yield Workspace(config, store, reporter, offline, allow_yanked)
 
 
-def choose(work: Workspace, names: Sequence[str]) -> tuple[Release, ...]:
-    """Return the releases that were named, or those that the policy says are due; oldest first."""
+def assistant(config: Config, *, offline: bool, allow_yanked: bool) -> Workspace:
+    """Open a project for a process that helps a command which has the lock; it says nothing by itself."""
+    return Workspace(
+        config, Store.open(config.state / "store.git"), Reporter(quiet=True), offline, allow_yanked
+    )
+
+
+def choose(work: Workspace, names: Sequence[str], *, every: bool = False) -> tuple[Release, ...]:
+    """Return the releases that were named, ``every`` one there is, or those that are due; oldest first."""
     if names:
         return tuple(sorted({Release.parse(name) for name in names}))
+    if every:
+        return policy.every(work.known)
     return policy.due(work.config.track, work.known, now=datetime.now(UTC))

@@ -46,6 +46,24 @@ def inventory(imported: ImportedRelease, found: Inventory) -> str:
     return safe("\n".join(lines)).rstrip() + "\n"
 
 
+def synced(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return what ``sync`` prints: a line per release; one that failed says where and why."""
+    lines = []
+    for row in rows:
+        if "error" in row:
+            error: Mapping[str, str] = row["error"]  # type: ignore[assignment]
+            where = f"{error['where']}: " if error["where"] else ""
+            state = "FAILED" if row["series"] == "failed" else str(row["series"])
+            lines.append((str(row["release"]), state, "", "", f"{where}{error['what']}"))
+            continue
+        patches: Sequence[Mapping[str, str]] = row["patches"]  # type: ignore[assignment]
+        counts = f"{row['crates']} crates", f"{row['names']} names"
+        names = ", ".join(patch["name"] for patch in patches)
+        lines.append((str(row["release"]), str(row["series"]), *counts, names))
+    failed = sum(row["series"] == "failed" for row in rows)
+    return table(lines) + (f"\n{failed} of {len(rows)} failed\n" if failed else "")
+
+
 def forks(releases: Sequence[ForkedRelease]) -> str:
     """Return what ``fork`` prints: every forked crate with its reason, and what is shared."""
     out = []

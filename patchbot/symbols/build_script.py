@@ -29,6 +29,9 @@ from patchbot.symbols.tokens import (
 _SOURCE = re.compile(r"(?!cargo:).*\.(?:c|cc|cpp|cxx|m|mm|s|S|asm|o|obj|a|lib)", re.DOTALL)
 _LINKED = re.compile(r"cargo::?(?:rustc-(?:\w+-)*link-|rustc-flags)")
 
+# Parts of the platform's C library: what they define is everybody's, and nobody's to suffix.
+_SYSTEM = re.compile(r"cargo::?rustc-link-lib=(?:dylib=)?(?:c|m|dl|pthread|rt|util)")
+
 # Compiler flags that neither define a name nor bring in a file.
 _HARMLESS = re.compile(r"-(?:[WOgm]|f(?!include|plugin)|std=|pedantic).*")
 
@@ -75,7 +78,7 @@ def read(trees: Sequence[Tree]) -> BuildFacts:
         text = string_value(token).text
         if text.startswith("DEP_"):
             facts.variables.append(ReadVariable(text, token.origin))
-        elif _LINKED.match(text):
+        elif _LINKED.match(text) and not _SYSTEM.fullmatch(text):
             facts.doubts.append((token.origin, "the build script links what is not read here"))
         elif _SOURCE.fullmatch(text) and token.origin not in compiled:
             facts.doubts.append(

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from patchbot.model import Role
 from patchbot.symbols import asm, build_script, c
@@ -77,7 +78,7 @@ class _Collector:
         opaque = self.proc_macros()
         self.naming = self.out.naming
         self.expander = Expander(corpus, self.naming, opaque)
-        self.evaluator = Evaluator(self.find_macros, self.naming)
+        self.evaluator = Evaluator(self.find_macros, self.naming, corpus.readings)
         self.modules = ModuleTree(frozenset(corpus.rust), corpus.facts, corpus.pathed)
 
     def run(self) -> Collected:
@@ -110,10 +111,11 @@ class _Collector:
             if not known and not any(piece.opaque for piece in named.pieces):
                 self.doubt(call.name.origin, f"includes {named.text}, which is not read")
         for path in self.corpus.crate_of:
-            if path.endswith(".rs") and _WRITES.search(self.corpus.files[path]):
-                for token in flatten(self.corpus.trees(path)):
-                    if token.kind is TokenKind.STRING and _WRITES.search(token.text.encode("latin-1")):
-                        self.doubt(token.origin, "writes code that makes a link-time name")
+            if path.endswith(".rs"):
+                for place in self.corpus.readings.recall(
+                    ("writes", path, self.corpus.files[path]), partial(_writing, self.corpus, path)
+                ):
+                    self.doubt(place, "writes code that makes a link-time name")
 
     def doubts_of(self, facts: Facts) -> None:
         for doubt in facts.doubts:
@@ -189,11 +191,14 @@ class _Collector:
             for piece in template.pieces:
                 if piece.opaque:
                     self.doubt(piece.place, f"in {macro}: {piece.why}")
-            text = _without_mach_o(template, asm.scan(template.text))
+            text = _without_mach_o(template, self.assembler(template.text))
             for doubt in text.doubts:
                 self.doubt(template.piece_at(doubt.start)[0].place, f"in {macro}: {doubt.why}")
             self.out.texts.append((template, text))
             yield assembly, template, text
+
+    def assembler(self, text: str) -> asm.AsmText:
+        return self.corpus.readings.recall(("assembler", text), lambda: asm.scan(text))
 
     def defined_in(self, texts: Sequence[tuple[Assembly, Template, asm.AsmText]]) -> None:
         """Add what the texts define; those of a crate end in one object, where each can make others' labels visible."""
@@ -275,7 +280,7 @@ class _Collector:
                 self.out.doubts.append((path, 0, "is compiled, and neither C nor preprocessed assembler"))
 
     def assembler_file(self, path: str, text: Expanded, conditions: Sequence[str]) -> None:
-        names = asm.scan(text.text)
+        names = self.assembler(text.text)
         for doubt in names.doubts:
             self.doubt_in(text, doubt.start, doubt.why)
         for name in sorted(names.defined()):
@@ -312,6 +317,14 @@ class _Collector:
         # Build scripts and preprocessors have no cfg syntax; their words are joined as they stand.
         cfg = " && ".join(dict.fromkeys([*conditions, *token.conditions]))
         self.out.raw.append(Raw(base, suffix, role, token.path, token.offset, form, cfg, SourceSpot(path)))
+
+
+def _writing(corpus: Corpus, path: str) -> list[Span]:
+    """Return the strings of a file that hold code which makes a link-time name."""
+    if not _WRITES.search(corpus.files[path]):
+        return []
+    strings = (token for token in flatten(corpus.trees(path)) if token.kind is TokenKind.STRING)
+    return [token.origin for token in strings if _WRITES.search(token.text.encode("latin-1"))]
 
 
 def _without_mach_o(template: Template, text: asm.AsmText) -> asm.AsmText:

@@ -6,12 +6,13 @@ import posixpath
 import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from patchbot.model import CratePin, ImportedRelease
 from patchbot.symbols.macros import Macro
+from patchbot.symbols.readings import Readings
 from patchbot.symbols.rust import Facts, read
 from patchbot.symbols.tokens import Span, Tree, UnbalancedError, read_trees
 
@@ -32,19 +33,12 @@ class Unread:
 
 @dataclass
 class Corpus:
-    """A release's crates and files; reading is done on demand and remembered.
-
-    ``before`` is a corpus that shares files with this one (the release before it was rewritten): what was
-    read there is not read again.
-    """
+    """A release's crates and files; reading is done on demand and remembered in ``readings``."""
 
     release: ImportedRelease
     files: Mapping[str, bytes]
-    before: Corpus | None = None
+    readings: Readings = field(default_factory=Readings)
     unread: list[Unread] = field(default_factory=list)
-    _trees: dict[str, tuple[Tree, ...]] = field(default_factory=dict)
-    _facts: dict[str, Facts] = field(default_factory=dict)
-    _lines: dict[str, list[int]] = field(default_factory=dict)
     _manifests: dict[str, Mapping[str, dict[str, object]]] = field(default_factory=dict)
 
     @cached_property
@@ -104,10 +98,6 @@ class Corpus:
         path = posixpath.normpath(f"{pin.path}/{given if isinstance(given, str) else 'build.rs'}")
         return path if path in self.files and given is not False else None
 
-    def changed(self, path: str) -> bool:
-        """Whether a file is not what it was before; every file is, if there is no corpus before this."""
-        return self.before is None or self.before.files.get(path) is not self.files.get(path)
-
     def text(self, path: str) -> str | None:
         """Return a file as latin-1, or None if the release has no such file."""
         data = self.files.get(path)
@@ -115,60 +105,52 @@ class Corpus:
 
     def trees(self, path: str) -> tuple[Tree, ...]:
         """Return the token trees of a Rust file; a file that cannot be read has none, and is reported."""
-        if self.before is not None and not self.changed(path):
-            return self.before.trees(path)
-        if path not in self._trees:
-            try:
-                self._trees[path] = read_trees(self.text(path) or "", path)
-            except UnbalancedError as error:
-                self._trees[path] = ()
-                self._cannot_read(
-                    path, error.offset, "brackets, a string or a comment do not end, or nest too deep"
-                )
-        return self._trees[path]
+        data = self.files.get(path, b"")
+        read = self.readings.recall(("trees", path, data), lambda: _read_trees(data, path))
+        if isinstance(read, Unread):
+            if read not in self.unread:
+                self.unread.append(read)
+            return ()
+        return read
 
     def facts(self, path: str) -> Facts:
         """Return what stands in a Rust file."""
-        if self.before is not None and not self.changed(path):
-            return self.before.facts(path)
-        if path not in self._facts:
-            self._facts[path] = read(self.trees(path))
-        return self._facts[path]
+        trees = self.trees(path)
+        return self.readings.recall(("facts", path, self.files.get(path, b"")), lambda: read(trees))
 
     def line(self, path: str, offset: int) -> int:
         """Return the line (from 1) of a byte offset."""
-        if path not in self._lines:
-            data = self.files.get(path, b"")  # a manifest that is not there has a line too
-            self._lines[path] = [match.end() for match in re.finditer(rb"\n", data)]
-        return bisect_right(self._lines[path], offset) + 1
+        data = self.files.get(path, b"")  # a manifest that is not there has a line too
+        ends = self.readings.recall(("lines", data), lambda: [m.end() for m in re.finditer(rb"\n", data)])
+        return bisect_right(ends, offset) + 1
 
     def line_of(self, span: Span) -> int:
         """Return the line on which a span begins."""
         return self.line(span.path, span.start)
 
-    def with_word(self, words: Iterable[str]) -> Iterator[str]:
+    def with_word(self, words: Iterable[str]) -> list[str]:
         """Return the Rust files in which one of ``words`` stands as a word."""
-        alternatives = "|".join(re.escape(word) for word in sorted(words))
-        if not alternatives:
-            return
-        pattern = re.compile(rf"\b(?:{alternatives})\b".encode("latin-1"))
-        yield from (path for path in self.rust if pattern.search(self.files[path]))
+        needles = [word.encode("latin-1") for word in sorted(words)]
+        if not needles:
+            return []
+        return self.matching(re.compile(rb"\b(?:%b)\b" % b"|".join(map(re.escape, needles))), needles)
 
-    def matching(self, pattern: re.Pattern[bytes]) -> list[str]:
-        """Return the Rust files that ``pattern`` is found in."""
-        return [path for path in self.rust if pattern.search(self.files[path])]
+    def matching(self, pattern: re.Pattern[bytes], needles: Sequence[bytes]) -> list[str]:
+        """Return the Rust files that ``pattern`` is found in; one of ``needles`` is in whatever it matches."""
+        return [path for path in self.rust if self.readings.found(pattern, needles, self.files[path])]
 
     @cached_property
     def pathed(self) -> frozenset[str]:
         """Rust files that have a module with ``#[path]``."""
-        return frozenset(self.matching(_PATH_ATTRIBUTE))
+        return frozenset(self.matching(_PATH_ATTRIBUTE, [b"path"]))
 
     @cached_property
     def _macro_files(self) -> dict[str, list[str]]:
         out: dict[str, list[str]] = {}
         for path in self.rust:
-            for match in _MACRO_DEFINITION.finditer(self.files[path]):
-                out.setdefault(match[1].decode(), []).append(path)
+            data = self.files[path]
+            for name in self.readings.recall(("macros", data), partial(_macro_names, data)):
+                out.setdefault(name, []).append(path)
         return out
 
     def macros(self, name: str, near: str) -> list[Macro]:
@@ -195,3 +177,14 @@ class Corpus:
         problem = Unread(path, offset, why)
         if problem not in self.unread:
             self.unread.append(problem)
+
+
+def _read_trees(data: bytes, path: str) -> tuple[Tree, ...] | Unread:
+    try:
+        return read_trees(data.decode("latin-1"), path)
+    except UnbalancedError as error:
+        return Unread(path, error.offset, "brackets, a string or a comment do not end, or nest too deep")
+
+
+def _macro_names(data: bytes) -> list[str]:
+    return [match[1].decode() for match in _MACRO_DEFINITION.finditer(data)]

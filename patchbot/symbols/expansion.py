@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.macros import LIMIT, Macro, NoMatchError, TooLargeError, expand
 from patchbot.symbols.rust import (
     ASSEMBLY_MACROS,
     TRIGGER_BYTES,
+    TRIGGER_NEEDLES,
     TRIGGERS,
     Call,
     Doubt,
     Facts,
     has_foreign_block,
-    mentions,
+    identifiers,
     read,
 )
 from patchbot.symbols.templates import Naming
@@ -70,6 +72,7 @@ class Expander:
         self._naming = naming
         self._opaque = opaque
         self._words = TRIGGERS | naming.words
+        self._hidden = self._words - {"DW_AT_linkage_name"}  # what a macro must not hide among its arguments
         self._relevant: set[str] = set()
         self._files: list[str] = []
         self._left = LIMIT  # tokens that the macro call of a file may still become, with all calls in it
@@ -108,7 +111,9 @@ class Expander:
         A macro matters if its body has a trigger or calls one that matters; a file matters if it has a
         trigger or names a macro that does.
         """
-        self._files = list(dict.fromkeys([*self._corpus.matching(TRIGGER_BYTES), *self._named(self._words)]))
+        self._files = list(
+            dict.fromkeys([*self._corpus.matching(TRIGGER_BYTES, TRIGGER_NEEDLES), *self._named(self._words)])
+        )
         wanted = set(self._opaque)
         while True:
             known = set(self._files)
@@ -124,23 +129,28 @@ class Expander:
             self._relevant |= grown
             wanted = grown
 
-    def _named(self, words: frozenset[str] | set[str]) -> Iterator[str]:
+    def _named(self, words: frozenset[str] | set[str]) -> list[str]:
         return self._corpus.with_word(words - TRIGGERS)
 
     def _matters(self, macro: Macro) -> bool:
-        words = frozenset(self._words | self._relevant | self._opaque)
-        return any(mentions(rule.body, words) or has_foreign_block(rule.body) for rule in macro.rules)
+        return any(self._has(rule.body, self._words, self._relevant, self._opaque) for rule in macro.rules)
+
+    def _has(self, trees: tuple[Tree, ...], *words: frozenset[str] | set[str]) -> bool:
+        """Whether any of these words, or a foreign block, stands anywhere in the trees."""
+        found, foreign = self._corpus.readings.recall_of(
+            "words", (trees,), lambda: (identifiers(trees), has_foreign_block(trees))
+        )
+        return foreign or not all(found.isdisjoint(some) for some in words)
 
     def _follow(self, call: Call, out: Facts, depth: int) -> None:
         name = call.name.text
         if name in self._opaque:
             out.doubts.append(Doubt(call.name.origin, f"{name}! is a proc macro that makes link-time names"))
             return
-        words = frozenset((self._words | self._relevant) - {"DW_AT_linkage_name"})
         if name in self._naming.stringify | self._naming.suffix_only:
             return
         given = call.arguments.children
-        if name not in self._relevant and not mentions(given, words) and not has_foreign_block(given):
+        if name not in self._relevant and not self._has(given, self._hidden, self._relevant):
             return
         if name in PLAIN:
             self._read(call.arguments.children, call, (), out, depth)
@@ -148,8 +158,7 @@ class Expander:
         followed = False
         for macro in self._corpus.macros(name, call.name.origin.path):
             try:
-                expansion = expand(macro, call.arguments.children)
-                self._spend(expansion)
+                expansion = self._expand(macro, call.arguments.children)
             except NoMatchError:
                 continue
             except TooLargeError:
@@ -163,12 +172,12 @@ class Expander:
             )
 
     def _read(
-        self, trees: Sequence[Tree], call: Call, conditions: tuple[str, ...], out: Facts, depth: int
+        self, trees: tuple[Tree, ...], call: Call, conditions: tuple[str, ...], out: Facts, depth: int
     ) -> None:
         if depth >= MAX_DEPTH:
             out.doubts.append(Doubt(call.name.origin, f"{call.name.text}! expands too deep to be followed"))
             return
-        facts = read(trees, cfgs=(*call.cfgs, *conditions), foreign=call.foreign)
+        facts = self._facts(trees, (*call.cfgs, *conditions), foreign=call.foreign)
         out.add(facts)
         for macro in facts.macros:
             if self._matters(macro):
@@ -178,11 +187,22 @@ class Expander:
         for inner in facts.calls:
             self._follow(inner, out, depth + 1)
 
-    def _spend(self, expansion: Sequence[Tree]) -> None:
-        """Raise ``TooLargeError`` if macros that call each other grow without end."""
-        self._left -= 1 + sum(1 for _ in flatten(expansion))
+    def _expand(self, macro: Macro, arguments: tuple[Tree, ...]) -> tuple[Tree, ...]:
+        """Return what a call becomes; raises ``TooLargeError`` if macros that call each other grow without end."""
+        expansion, size = self._corpus.readings.recall_of(
+            "expand", (macro, arguments), partial(_measured, macro, arguments)
+        )
+        self._left -= size
         if self._left < 0:
             raise TooLargeError
+        if expansion is None:
+            raise NoMatchError(macro.name)
+        return expansion
+
+    def _facts(self, trees: tuple[Tree, ...], cfgs: tuple[str, ...], *, foreign: bool) -> Facts:
+        return self._corpus.readings.recall_of(
+            "read", (trees,), lambda: read(trees, cfgs=cfgs, foreign=foreign), cfgs, foreign
+        )
 
     def _macro_conditions(self, macro: Macro, call: Call) -> tuple[str, ...]:
         """Return the conditions of a macro's definition, where it belongs to the crate that calls it.
@@ -191,6 +211,17 @@ class Expander:
         """
         same = self._corpus.crate_of.get(macro.place.path) == self._corpus.crate_of.get(call.name.origin.path)
         return macro.cfgs if same else ()
+
+
+def _measured(macro: Macro, arguments: Sequence[Tree]) -> tuple[tuple[Tree, ...] | None, int]:
+    """Return an expansion, None if no rule matches, and how many tokens it costs."""
+    try:
+        expansion = expand(macro, arguments)
+    except NoMatchError:
+        return None, 0
+    except TooLargeError:
+        return None, LIMIT + 1
+    return expansion, 1 + sum(1 for _ in flatten(expansion))
 
 
 def _in_attributes(trees: Sequence[Tree], words: frozenset[str]) -> Iterator[Token]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from patchbot.symbols.tokens import (
@@ -87,10 +87,10 @@ def _scoped(trees: Sequence[Tree], scope: int) -> tuple[Tree, ...]:
     for tree in trees:
         if isinstance(tree, Group):
             children = _scoped(tree.children, scope)
-            opened, closed = replace(tree.open, scope=scope), replace(tree.close, scope=scope)
+            opened, closed = tree.open._replace(scope=scope), tree.close._replace(scope=scope)
             out.append(Group(tree.delimiter, children, opened, closed))
         else:
-            out.append(replace(tree, origin=replace(tree.origin, scope=scope)))
+            out.append(tree._replace(origin=tree.origin._replace(scope=scope)))
     return tuple(out)
 
 
@@ -343,7 +343,7 @@ def _transcribe(body: Sequence[Tree], bindings: _Bindings, budget: list[int]) ->
         if budget[0] < 0:
             raise TooLargeError
         if isinstance(tree, Group):
-            yield replace(tree, children=tuple(_transcribe(tree.children, bindings, budget)))
+            yield tree._replace(children=tuple(_transcribe(tree.children, bindings, budget)))
             continue
         if not is_punct(tree, "$") or position >= len(body):
             yield tree
@@ -355,7 +355,7 @@ def _transcribe(body: Sequence[Tree], bindings: _Bindings, budget: list[int]) ->
         elif is_ident(following, "crate"):
             position += 1
             assert isinstance(following, Token)  # noqa: S101 - is_ident said so
-            yield replace(following, text="$crate", origin=tree.origin.to(following.origin))
+            yield following._replace(text="$crate", origin=tree.origin.to(following.origin))
         elif isinstance(following, Token) and following.text in bindings:
             position += 1
             site = tree.origin.to(following.origin)
@@ -391,8 +391,10 @@ def _used(trees: Sequence[Tree]) -> Iterator[str]:
 
 def _at_site(tree: Tree, site: Span) -> Tree:
     if isinstance(tree, Group):
-        return replace(tree, children=tuple(_at_site(child, site) for child in tree.children))
-    return replace(tree, sites=(*tree.sites, site))
+        return Group(
+            tree.delimiter, tuple([_at_site(child, site) for child in tree.children]), tree.open, tree.close
+        )
+    return Token(tree.kind, tree.text, tree.origin, (*tree.sites, site))
 
 
 # -- paste ------------------------------------------------------------------------------------------
@@ -407,7 +409,7 @@ def paste(trees: Sequence[Tree]) -> tuple[Tree, ...]:
         elif _is_pasted(tree):
             out.append(_pasted(tree))
         else:
-            out.append(replace(tree, children=paste(tree.children)))
+            out.append(tree._replace(children=paste(tree.children)))
     return tuple(out)
 
 

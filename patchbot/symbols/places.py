@@ -7,7 +7,7 @@ outside of macros; where they do not, one of them is wrong and a person has to l
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 
 import tree_sitter_rust
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
@@ -57,19 +57,23 @@ def disagreements(corpus: Corpus, paths: Sequence[str]) -> Iterator[tuple[str, i
     Files beyond tree-sitter's grammar are left to the token reader alone.
     """
     for path in paths:
-        data = corpus.files[path]
-        root = _parser().parse(data).root_node
-        if root.has_error:
-            continue
-        captures = QueryCursor(_query()).captures(root)
-        theirs = {node.start_byte for node in (*captures.get("foreign", ()), *captures.get("name", ()))}
-        ours = _our_places(corpus, path)
-        for offset in sorted(theirs - ours):
+        key = ("disagreements", path, corpus.files[path])
+        for offset in corpus.readings.recall(key, partial(_only_theirs, corpus, path)):
             yield path, offset, "tree-sitter finds a link-time name here that the token reader does not"
 
 
+def _only_theirs(corpus: Corpus, path: str) -> list[int]:
+    root = _parser().parse(corpus.files[path]).root_node
+    if root.has_error:
+        return []
+    captures = QueryCursor(_query()).captures(root)
+    theirs = {node.start_byte for node in (*captures.get("foreign", ()), *captures.get("name", ()))}
+    return sorted(theirs - _our_places(corpus, path))
+
+
 def _our_places(corpus: Corpus, path: str) -> set[int]:
-    facts = read(corpus.trees(path), tests=True)
+    tested = b"test" in corpus.files[path]  # without the word both readings are the same
+    facts = read(corpus.trees(path), tests=True) if tested else corpus.facts(path)
     foreign = {item.head.start for item in facts.items if item.foreign}
     exported = {a.name.origin.start for item in facts.items for a in item.attributes}
     return foreign | exported

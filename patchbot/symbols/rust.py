@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from patchbot.symbols.macros import Macro, NoMatchError, parse_macro, paste
@@ -40,7 +41,11 @@ TRIGGERS = frozenset(
 # Attributes that export the item they stand on.
 _EXPORTING = frozenset({"no_mangle", "export_name"})
 
-# The same over raw bytes: which files are worth reading at all.
+# The same over raw bytes: which files are worth reading at all.  One of the needles is in whatever the
+# pattern matches; looking for those first is ten times faster.
+TRIGGER_NEEDLES = (b"no_mangle", b"export_name", b"link_name", b"linkage", b"link_section", b"asm", b"extern",
+                   b"rustc_std_internal_symbol", b"include", b"panic_handler", b"global_allocator",
+                   b"alloc_error_handler")  # fmt: skip
 TRIGGER_BYTES = re.compile(
     rb"\bno_mangle\b|\bexport_name\b|\blink_name\b|\blinkage\b|\blink_section\b|\b(?:global_|naked_)?asm(?:\s*!|\s+as\b)"
     rb"|\bextern\s*(?:r?#*\"[^\"]*\"#*\s*)?[{$]|\bDW_AT_linkage_name\b|\brustc_std_internal_symbol\b"
@@ -176,7 +181,7 @@ def _attribute(trees: Sequence[Tree], cfg: str) -> Iterator[Attribute]:
     while path < len(trees):
         tree = trees[path]
         if isinstance(tree, Token) and tree.kind is TokenKind.IDENT:
-            name = replace(tree, text=tree.text.removeprefix("r#"))
+            name = tree._replace(text=tree.text.removeprefix("r#"))
         elif not is_punct(tree, ":"):
             break
         path += 1
@@ -213,9 +218,12 @@ class _Reader:
         at = 0
         pending: list[Group] = []
         head: Span | None = None
+        own = cfgs
+        left_out = not self._tests and _is_test(own)
         while at < len(trees):
             tree = trees[at]
-            if is_punct(tree, "#") and (step := _attribute_length(trees, at)):
+            mark = tree.text if isinstance(tree, Token) and tree.kind is TokenKind.PUNCT else ""
+            if mark == "#" and (step := _attribute_length(trees, at)):
                 group = trees[at + step - 1]
                 assert isinstance(group, Group)  # noqa: S101 - _attribute_length said so
                 if step == 2:  # noqa: PLR2004 - # [..]
@@ -223,13 +231,15 @@ class _Reader:
                 else:  # an inner attribute speaks of everything around it
                     cfgs = (*cfgs, *_conditions([group]))
                     self.unclaimed([group])
+                own = (*cfgs, *_conditions(pending))
+                left_out = not self._tests and _is_test(own)
                 at += step
                 continue
             if head is None:
                 head = tree.origin
-            own = (*cfgs, *_conditions(pending))
-            left_out = _is_test(own) and not self._tests
-            step = 0 if left_out else self.item(trees, at, pending, head, own, folder, foreign=foreign)
+            step = (
+                0 if left_out or mark else self.item(trees, at, pending, head, own, folder, foreign=foreign)
+            )
             if step:
                 at += step
             elif isinstance(tree, Group):
@@ -238,14 +248,17 @@ class _Reader:
                 at += 1
                 if tree.delimiter != "{":
                     continue
-            elif is_punct(tree, ";") or is_punct(tree, ","):
+            elif mark in {";", ","}:
                 at += 1
             else:
                 at += 1
                 continue
-            if not left_out:
-                self.unclaimed(pending)
-            pending, head = [], None
+            if pending:
+                if not left_out:
+                    self.unclaimed(pending)
+                pending, own = [], cfgs
+                left_out = not self._tests and _is_test(own)
+            head = None
         if not _is_test((*cfgs, *_conditions(pending))):
             self.unclaimed(pending)
 
@@ -474,6 +487,7 @@ def _is_test(cfgs: Sequence[str]) -> bool:
     return any(_needs_test(cfg) for cfg in cfgs)
 
 
+@lru_cache(maxsize=10_000)
 def _needs_test(cfg: str) -> bool:
     inner = re.fullmatch(r"(all|any)\((.*)\)", cfg, re.DOTALL)
     if inner is None:
@@ -511,6 +525,9 @@ def has_foreign_block(trees: Sequence[Tree]) -> bool:
 
 def mentions(trees: Sequence[Tree], words: frozenset[str]) -> bool:
     """Whether any identifier of ``words`` stands anywhere in the trees."""
-    return any(
-        token.text.removeprefix("r#") in words for token in flatten(trees) if token.kind is TokenKind.IDENT
-    )
+    return not words.isdisjoint(identifiers(trees))
+
+
+def identifiers(trees: Sequence[Tree]) -> frozenset[str]:
+    """Return every identifier that stands anywhere in the trees."""
+    return frozenset(t.text.removeprefix("r#") for t in flatten(trees) if t.kind is TokenKind.IDENT)

@@ -30,6 +30,7 @@ from patchbot.symbols.collect import ASSEMBLER, Collected, collect, split
 from patchbot.symbols.conditions import either
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.preprocessor import Unit
+from patchbot.symbols.readings import Readings
 from patchbot.symbols.spots import (
     ExportSpot,
     Found,
@@ -64,14 +65,22 @@ class Scan:
         return self.corpus.files
 
 
-def scan(release: ImportedRelease, files: Mapping[str, bytes], policy: NamePolicy) -> Scan:
-    """Scan the sources of ``release`` (path → bytes, as in its tree)."""
-    return _scan(Corpus(release, files), policy, "")
+def scan(
+    release: ImportedRelease,
+    files: Mapping[str, bytes],
+    policy: NamePolicy,
+    readings: Readings | None = None,
+) -> Scan:
+    """Scan the sources of ``release`` (path → bytes, as in its tree).
+
+    Give the ``readings`` of other releases' scans, and what they share is not read again.
+    """
+    return _scan(Corpus(release, files, readings or Readings()), policy, "")
 
 
 def scan_rewritten(before: Scan, files: Mapping[str, bytes], policy: NamePolicy, suffix: Suffix) -> Scan:
     """Scan a rewritten release: names that end with ``suffix`` are told by their base name."""
-    return _scan(Corpus(before.corpus.release, files, before.corpus), policy, suffix.text)
+    return _scan(Corpus(before.corpus.release, files, before.corpus.readings), policy, suffix.text)
 
 
 def _scan(corpus: Corpus, policy: NamePolicy, suffix: str) -> Scan:
@@ -97,8 +106,7 @@ class _Decision:
         links, variables = self.links()
         found += [*dwarf, *variables]
         self.stray_strings(own, found)
-        read = [path for path in self.collected.files if self.corpus.changed(path)]
-        self.doubts += places.disagreements(self.corpus, read)
+        self.doubts += places.disagreements(self.corpus, self.collected.files)
         inventory = Inventory(
             symbols=tuple(sorted(symbols)),
             strings=strings,
@@ -206,9 +214,10 @@ class _Decision:
         """Doubt string literals that equal a link-time name and are at none of the known places."""
         if not own:
             return
-        pattern = re.compile(rf'"(?:{"|".join(map(re.escape, sorted(own)))})(?:\\0)?"'.encode("latin-1"))
+        needles = [name.encode("latin-1") for name in sorted(own)]
+        pattern = re.compile(rb'"(?:%b)(?:\\0)?"' % b"|".join(map(re.escape, needles)))
         known = {(place.path, place.start) for entry in found for place in _strings_of(entry.spot)}
-        for path in self.corpus.matching(pattern):
+        for path in self.corpus.matching(pattern, needles):
             for token in flatten(self.corpus.trees(path)):
                 is_name = token.kind is TokenKind.STRING and string_value(token).text.rstrip("\0") in own
                 if is_name and (path, token.origin.start) not in known:

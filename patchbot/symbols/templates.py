@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 
 from patchbot.symbols.macros import Macro, NoMatchError, TooLargeError, expand
+from patchbot.symbols.readings import Readings
 from patchbot.symbols.tokens import (
     Group,
     Span,
@@ -49,24 +52,25 @@ class Piece:
         return bool(self.why)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Template:
     """Pieces side by side."""
 
     pieces: tuple[Piece, ...]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The whole text."""
         return "".join(piece.text for piece in self.pieces)
 
     def piece_at(self, offset: int) -> tuple[Piece, int]:
         """Return the piece that holds the character at ``offset`` of the text, and where in it that is."""
-        starts = [0]
-        for piece in self.pieces:
-            starts.append(starts[-1] + len(piece.text))
-        index = bisect_right(starts, offset, hi=len(self.pieces)) - 1
-        return self.pieces[index], offset - starts[index]
+        index = bisect_right(self._starts, offset, hi=len(self.pieces)) - 1
+        return self.pieces[index], offset - self._starts[index]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return list(accumulate((len(piece.text) for piece in self.pieces), initial=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,20 @@ class Naming:
 FindMacros = Callable[[Token], Sequence[Macro]]
 
 
+@dataclass(slots=True)
+class _Evaluated:
+    """What an invocation's arguments were evaluated to, and the macros that this rests on."""
+
+    arguments: tuple[Tree, ...]
+    asked: list[tuple[Token, Sequence[Macro]]] = field(default_factory=list)
+    templates: list[Template] = field(default_factory=list)
+
+    def holds(self, find: FindMacros) -> bool:
+        """Whether the macros are still the same."""
+        found = ((find(name), macros) for name, macros in self.asked)
+        return bool(self.templates) and all(list(map(id, a)) == list(map(id, b)) for a, b in found)
+
+
 class Evaluator:
     """Evaluates string expressions of one release.
 
@@ -95,15 +113,26 @@ class Evaluator:
     for ``variants`` templates.
     """
 
-    def __init__(self, find: FindMacros, naming: Naming) -> None:
+    def __init__(self, find: FindMacros, naming: Naming, readings: Readings | None = None) -> None:
         self._find = find
         self._naming = naming
+        self._readings = readings or Readings()
+        self._asked: list[tuple[Token, Sequence[Macro]]] = []
         self._variant = 0
         self._most = 1
         self._left = MAX_PARTS
 
-    def templates(self, arguments: Sequence[Tree]) -> list[Template]:
+    def templates(self, arguments: tuple[Tree, ...]) -> list[Template]:
         """Return the text of an ``asm!``-like invocation's arguments, one template per variant."""
+        key = ("templates", id(arguments), self._naming)
+        known = self._readings.recall(key, lambda: _Evaluated(arguments))
+        if not known.holds(self._find):
+            self._asked = []
+            known.templates = self._evaluate(arguments)
+            known.asked = self._asked
+        return known.templates
+
+    def _evaluate(self, arguments: Sequence[Tree]) -> list[Template]:
         out: list[Template] = []
         self._most = 1
         while len(out) < self._most:
@@ -152,7 +181,9 @@ class Evaluator:
 
     def _expanded(self, name: Token, arguments: Group, trees: Sequence[Tree], depth: int) -> Iterator[Piece]:
         results = []
-        for macro in self._find(name):
+        macros = self._find(name)
+        self._asked.append((name, macros))
+        for macro in macros:
             try:
                 results.append(expand(macro, arguments.children))
             except (NoMatchError, TooLargeError):

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
 
 FILE_SCOPE = -1
 
 MAX_NESTING = 100  # brackets in brackets; upstream has 17, and readers go down one call each
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A range of bytes in a file.
 
     ``scope`` tells apart the text of a file (-1) from that of each macro body in it (the offset of the
@@ -34,7 +35,7 @@ class Span:
     def to(self, end: Span) -> Span:
         """Return the range from here to the end of ``end``, which must be in the same scope."""
         assert (self.path, self.scope) == (end.path, end.scope)  # noqa: S101 - callers compare scopes first
-        return replace(self, end=end.end)
+        return self._replace(end=end.end)
 
     def same_scope(self, other: Span) -> bool:
         """Whether both are written in one place."""
@@ -51,8 +52,7 @@ class TokenKind(Enum):
     PUNCT = "punctuation"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A leaf.  ``sites`` are the metavariables that put it where it is, the innermost macro last."""
 
     kind: TokenKind
@@ -68,8 +68,7 @@ class Token:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """A bracketed sequence; ``delimiter`` is the opening bracket, empty for what a fragment made opaque."""
 
     delimiter: str
@@ -98,8 +97,9 @@ _CLOSE = {"(": ")", "[": "]", "{": "}"}
 
 _TOKEN = re.compile(
     r"""
-      (?P<space>    \s+ | //[^\n]* )
-    | (?P<block>    /\* )
+    (?: \s+ | //[^\n]* )*+
+    (?:
+      (?P<block>    /\* )
     | (?P<raw>      (?:br|cr|r)(?P<hashes>\#*)" )
     | (?P<string>   [bc]?"(?:[^"\\]|\\.)*" )
     | (?P<char>     b?'(?:[^'\\\n\x80-\xff]|[\x80-\xff]{2,4}|\\(?:u\{[0-9a-fA-F_]*\}|x[0-9a-fA-F]{2}|.))' )
@@ -108,10 +108,13 @@ _TOKEN = re.compile(
     | (?P<number>   [0-9][\w]*(?:\.[0-9][\w]*)?(?:(?<=[eE])[+-][0-9_]+\w*)? )
     | (?P<open>     [(\[{] )
     | (?P<close>    [)\]}] )
+    | (?P<end>      \Z )
     | (?P<punct>    . )
+    )
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+_SPECIAL = frozenset({"end", "block", "raw", "punct"})
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
 
 _KINDS = {
@@ -151,24 +154,25 @@ def read_trees(source: str, path: str, *, scope: int = FILE_SCOPE, start: int = 
 
 def _lex(source: str) -> Iterator[tuple[str, int, int]]:
     at = 0
-    while at < len(source):
+    while True:
         match = _TOKEN.match(source, at)
         assert match is not None  # noqa: S101 - the last case takes any character
-        kind, end = str(match.lastgroup), match.end()
-        if match["block"]:
-            at = _end_of_comment(source, at)
-            continue
-        if match["raw"]:
-            kind = "raw"
-            end = source.find('"' + match["hashes"], match.end())
-            if end < 0:
-                raise UnbalancedError(at)
-            end += 1 + len(match["hashes"])
-        elif kind == "punct" and match["punct"] == '"':
-            raise UnbalancedError(at)  # a string that does not end
-        if kind != "space":
-            yield kind, at, end
-        at = end
+        kind = str(match.lastgroup)
+        begin, at = match.span(kind)
+        if kind in _SPECIAL:
+            if kind == "end":
+                return
+            if kind == "block":
+                at = _end_of_comment(source, begin)
+                continue
+            if kind == "raw":
+                at = source.find('"' + match["hashes"], match.end())
+                if at < 0:
+                    raise UnbalancedError(begin)
+                at += 1 + len(match["hashes"])
+            elif match["punct"] == '"':
+                raise UnbalancedError(begin)  # a string that does not end
+        yield kind, begin, at
 
 
 def _end_of_comment(source: str, start: int) -> int:
@@ -265,31 +269,40 @@ def string_value(token: Token) -> StringValue:
     Characters stay latin-1, one per byte, except for ``\\u`` escapes beyond that, which become ``?``: no
     link-time name has them.
     """
-    text = token.text
-    prefix = text.index('"')
-    begin = token.origin.start + prefix + 1
-    if "r" in text[:prefix]:
-        hashes = text[:prefix].count("#")
-        body = text[prefix + 1 : len(text) - 1 - hashes]
-        return StringValue(body, tuple(range(begin, begin + len(body) + 1)))
-    body = text[prefix + 1 : -1]
+    text, offsets = _meaning(token.text)
+    start = token.origin.start
+    return StringValue(text, tuple([start + offset for offset in offsets]))
+
+
+@lru_cache(maxsize=10_000)
+def _meaning(literal: str) -> tuple[str, Sequence[int]]:
+    """Return a literal's value, and where in the literal each character is written."""
+    begin = literal.index('"') + 1
+    prefix = literal[: begin - 1]
+    if "r" in prefix:
+        end = len(literal) - 1 - prefix.count("#")
+        return literal[begin:end], range(begin, end + 1)
+    end = len(literal) - 1
+    if "\\" not in literal:
+        return literal[begin:end], range(begin, end + 1)
     out: list[str] = []
     offsets: list[int] = []
-    at = 0
-    while at < len(body):
-        match = _ESCAPE.match(body, at) if body[at] == "\\" else None
-        offsets.append(begin + at)
+    at = begin
+    while at < end:
+        match = _ESCAPE.match(literal, at, end) if literal[at] == "\\" else None
         if match is None:
-            out.append(body[at])
+            offsets.append(at)
+            out.append(literal[at])
             at += 1
             continue
         point, byte, newline, plain = match.groups()
-        if newline is not None:
-            offsets.pop()
-        elif plain is not None:
-            out.append(_ESCAPES.get(plain, plain))
-        else:
-            code = int((point or byte).replace("_", ""), 16)
-            out.append(chr(code) if code < 256 else "?")  # noqa: PLR2004 - latin-1
+        if newline is None:
+            offsets.append(at)
+            out.append(_ESCAPES.get(plain, plain) if plain is not None else _character(point or byte))
         at = match.end()
-    return StringValue("".join(out), (*offsets, begin + len(body)))
+    return "".join(out), (*offsets, end)
+
+
+def _character(code: str) -> str:
+    number = int(code.replace("_", ""), 16)
+    return chr(number) if number < 256 else "?"  # noqa: PLR2004 - latin-1

@@ -9,6 +9,9 @@ from patchbot.config import Track
 from patchbot.errors import RepositoryError
 from patchbot.model import IndexEntry, Release
 
+# Crates before 0.40 do not say where upstream's repository has them.
+OLDEST = Release(0, 40, 0)
+
 
 def due(track: Track, known: Mapping[Release, IndexEntry], *, now: datetime) -> tuple[Release, ...]:
     """Return the releases that the policy asks for, oldest first.
@@ -46,6 +49,12 @@ def due(track: Track, known: Mapping[Release, IndexEntry], *, now: datetime) -> 
             f"patchbot.toml pins {', '.join(map(str, unknown))}, which the index does not have"
         )
     return tuple(sorted(chosen))
+
+
+def every(known: Mapping[Release, IndexEntry]) -> tuple[Release, ...]:
+    """Return every release that can be patched: not yanked, no pre-release, from 0.40 on, oldest first."""
+    wanted = (r for r, entry in known.items() if not entry.yanked and not r.is_prerelease and r >= OLDEST)
+    return tuple(sorted(wanted))
 
 
 def _newest(releases: Iterable[Release]) -> list[Release]:

@@ -7,7 +7,7 @@ import fnmatch
 import re
 from collections.abc import Sequence
 
-from patchbot.errors import RepositoryError, UsageError
+from patchbot.errors import IncompleteRelease, RepositoryError, UsageError
 from patchbot.model import DependencyKind, IndexEntry, Release
 from patchbot.upstream.source import Source, fetch_entries
 
@@ -76,8 +76,9 @@ def own_crates(
         for name in sorted(wave):
             entry = entries[name].get(wanted[name])
             if entry is None or entry.name != name:
-                raise RepositoryError(
-                    f"the index has no {name} {wanted[name]}, which wasmtime {release} needs"
+                raise IncompleteRelease(
+                    f"the index has no {name} {wanted[name]}, which wasmtime {release} needs",
+                    hint="nobody can build this release; a later one of its line may be whole",
                 )
             found[name] = entry
             for package, version in _own_dependencies(entry, own):

@@ -11,6 +11,7 @@ from support.upstream import Upstream
 from patchbot import config as configs
 from patchbot.errors import ConfigError, Findings, RepositoryError, RewriteError, UsageError
 from patchbot.model import Kind, Release
+from patchbot.pipeline import many
 from patchbot.pipeline import sync as stage
 from patchbot.pipeline.work import Change, Workspace, choose, workspace
 from patchbot.report.terminal import Reporter
@@ -173,7 +174,7 @@ def test_check_is_silent_when_all_is_in_step(work: Workspace) -> None:
     stage.sync(work, BARE)
     stage.sync(work, VERSIONED)
     assert stage.committed_releases(work.config.patches) == (BARE, VERSIONED)
-    assert stage.check(work, [BARE, VERSIONED]) == {}
+    assert many.check_all(work, [BARE, VERSIONED], jobs=1) == {}
 
 
 @pytest.mark.parametrize(
@@ -192,21 +193,21 @@ def test_check_names_what_differs(work: Workspace, name: str, change: bytes | No
         file.unlink()
     else:
         file.write_bytes(change)
-    assert stage.check(work, [BARE]) == {"8.0.1": {name: problem}}
+    assert many.check_all(work, [BARE], jobs=1) == {"8.0.1": {name: problem}}
 
 
 def test_check_changes_nothing(work: Workspace) -> None:
     stage.sync(work, BARE)
     file = folder(work, BARE) / "suffix-c.patch"
     file.write_bytes(b"mine\n")
-    stage.check(work, [BARE])
+    many.check_all(work, [BARE], jobs=1)
     assert file.read_bytes() == b"mine\n"
 
 
 def test_check_finds_what_no_release_owns(work: Workspace) -> None:
     stage.sync(work, BARE)
     (work.config.patches / "notes").mkdir()
-    assert stage.check(work, [BARE]) == {"notes": {"": "does not belong here"}}
+    assert many.check_all(work, [BARE], jobs=1) == {"notes": {"": "does not belong here"}}
 
 
 def test_check_stops_if_the_registry_serves_other_crates(work: Workspace, upstream: Upstream) -> None:
@@ -217,14 +218,14 @@ def test_check_stops_if_the_registry_serves_other_crates(work: Workspace, upstre
     with Store.open(work.config.state / "store.git") as store:
         fresh = Workspace(work.config, store, work.reporter)
         with pytest.raises(RepositoryError, match="not those of the lock"):
-            stage.check(fresh, [BARE])
+            many.check_all(fresh, [BARE], jobs=1)
 
 
 def test_a_damaged_lock_is_told_with_the_next_step(work: Workspace) -> None:
     stage.sync(work, BARE)
     (folder(work, BARE) / "release.toml").write_text("[")
     with pytest.raises(ConfigError, match="no release lock") as caught:
-        stage.check(work, [BARE])
+        many.check_all(work, [BARE], jobs=1)
     assert "patchbot sync" in str(caught.value.hint)
 
 

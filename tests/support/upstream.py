@@ -6,6 +6,7 @@ macro hands to another macro, assembler text, C files and s390x files.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -614,6 +615,12 @@ class Upstream:
             entry = crates.index_line(item.name, version, data, item.dependencies, **line)
             entry |= {"features": item.features or {}, "links": item.links}
             crates.place(self.folder, entry, data)
+
+    def withdraw(self, name: str, version: str) -> None:
+        """Take one crate of a release out of the index, as if it had never been published."""
+        file = self.folder / "index" / name[:2] / name[2:4] / name
+        lines = [line for line in file.read_text().splitlines() if json.loads(line)["vers"] != version]
+        file.write_text("".join(f"{line}\n" for line in lines))
 
     @staticmethod
     def manifest(item: Crate, version: str) -> str:

@@ -152,6 +152,8 @@ def test_variables_of_links_keys_are_found_with_their_place() -> None:
             "the build script names a.c, and not in a .file(…) that is read",
         ),
         ('println!("cargo:rustc-link-lib=static=x");', "the build script links what is not read here"),
+        ('println!("cargo:rustc-link-lib=static=m");', "the build script links what is not read here"),
+        ('println!("cargo::rustc-link-lib=mine");', "the build script links what is not read here"),
         (
             'println!("cargo::rustc-link-search=native={}", out);',
             "the build script links what is not read here",
@@ -174,6 +176,7 @@ def test_what_is_not_followed_is_a_doubt_at_its_place(source: str, why: str) -> 
     [
         'b.flag("-std=c11").flag("-Wall").flag_if_supported("-O2").flag("-g").flag("-mno-sse").flag("-pedantic");',
         'b.define("A", None).warnings(true).opt_level(2).compile("x");',
+        'println!("cargo:rustc-link-lib=m"); println!("cargo::rustc-link-lib=dylib=pthread");',
         'mod inline { fn f() {} } x.to_str("a.cfg"); let s = "abc";',
     ],
 )
