@@ -76,6 +76,9 @@ def scan(work: Workspace, release: Release) -> tuple[ImportedRelease, Inventory]
     known = state.recall(file, key)
     if known is not None:
         return imported, Inventory.from_json(known)
+    made = state.recall(work.memory(release, "series"), series_key(work, imported))
+    if made is not None:  # `sync` has scanned the same sources by the same code and policy
+        return imported, Inventory.from_json(made["inventory"])
     from patchbot.symbols.scan import scan as scan_sources  # noqa: PLC0415 - parsers load only where needed
 
     with work.reporter.task(f"scan {release}"):

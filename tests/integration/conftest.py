@@ -70,6 +70,18 @@ def real() -> Iterator[Project]:
         yield _anew(KEPT / "project")
 
 
+@pytest.fixture(scope="session")
+def elsewhere(real: Project) -> Project:
+    """A second project with the same policy and no patches, for what this repository does not carry."""
+    folder = KEPT / "elsewhere"
+    if folder.exists():
+        shutil.rmtree(folder)
+    (folder / "patches").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "patchbot.toml", folder)
+    shutil.copy(REPOSITORY / "patches" / "policy.toml", folder / "patches")
+    return Project(folder, real.cache)
+
+
 def _anew(folder: Path) -> Project:
     proof = folder / ".patchbot" / "proof"
     for place, kept in ((folder, ".patchbot"), (proof.parent, "proof"), (proof, "target")):
