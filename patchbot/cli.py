@@ -266,31 +266,33 @@ def sync(releases: tuple[str, ...], every: bool, jobs: int | None, **options: An
 
 @cli.command()
 @click.argument("release")
+@click.option("--target", metavar="TRIPLE", help="Only what some build for this target has.")
 @_allow_yanked
 @_common
-def scan(release: str, **options: Any) -> int:  # noqa: ANN401 - click's options
+def scan(release: str, target: str | None, **options: Any) -> int:  # noqa: ANN401 - click's options
     """List the link-time names of a release: defined, imported, kept.
 
-    Exit code 1 if a place could hide a name and the policy says nothing of it.
+    Speaks of all targets at once; nothing is built. Exit code 1 if a place could hide a name and the policy
+    says nothing of it.
 
     \b
     Examples:
       patchbot scan 8.0.1
       patchbot scan 36.0.20 --json
+      patchbot scan 8.0.1 --target s390x-unknown-linux-gnu
     """
     from patchbot.model import Release  # noqa: PLC0415 - see _Work.open
     from patchbot.pipeline import sync as stage  # noqa: PLC0415
+    from patchbot.pipeline.target import find  # noqa: PLC0415
     from patchbot.report import screens  # noqa: PLC0415
 
     here = _Work(options)
+    wanted = find(target) if target else None
     with here.open() as work:
         imported, inventory = stage.scan(work, Release.parse(release))
-        crates = [
-            {"name": pin.name, "version": pin.version, "path": pin.path, "sha256": pin.sha256}
-            for pin in imported.crates
-        ]
-        data = {"schema": 1, "release": release, "crates": crates, **inventory.to_json()}
-        here.print(data, screens.inventory(imported, inventory))
+    if wanted is not None:
+        inventory = stage.on_target(inventory, wanted)
+    here.print(stage.scan_to_json(imported, inventory), screens.inventory(imported, inventory))
     return EXIT_FINDINGS if inventory.blind_spots else 0
 
 

@@ -459,6 +459,15 @@ class BlindSpot:
     why: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class CustomOption:
+    """A ``cfg`` option that a crate's build script sets, and when it does."""
+
+    crate: str
+    name: str
+    cfg: str
+
+
 @dataclass(frozen=True, slots=True)
 class Inventory:
     """Everything a scan of one release found."""
@@ -466,6 +475,7 @@ class Inventory:
     symbols: tuple[Symbol, ...]
     strings: tuple[NameInString, ...] = ()
     links: tuple[LinksKey, ...] = ()
+    options: tuple[CustomOption, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
     upstream_suffix: str = ""
 
@@ -496,6 +506,7 @@ class Inventory:
                 }
                 for k in self.links
             ],
+            "options": [{"crate": o.crate, "name": o.name, "cfg": o.cfg} for o in self.options],
             "blind_spots": [{"path": b.path, "line": b.line, "why": b.why} for b in self.blind_spots],
             "upstream_suffix": self.upstream_suffix,
         }
@@ -512,6 +523,7 @@ class Inventory:
                 LinksKey(k["crate"], k["key"], tuple(LinksReader(**r) for r in k["readers"]))
                 for k in data["links"]
             ),
+            options=tuple(CustomOption(**o) for o in data["options"]),
             blind_spots=tuple(BlindSpot(**b) for b in data["blind_spots"]),
             upstream_suffix=data["upstream_suffix"],
         )

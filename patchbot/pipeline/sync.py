@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patchbot import state
@@ -13,6 +13,7 @@ from patchbot.model import ImportedRelease, Inventory, JsonObject, Kind, Release
 from patchbot.pipeline.work import Change, Workspace
 from patchbot.series import export, lock, mail
 from patchbot.series import policy as policies
+from patchbot.targets import KNOWN, Target
 from patchbot.upstream import importer, resolve
 
 LOCKS = "locks"
@@ -87,6 +88,30 @@ def scan(work: Workspace, release: Release) -> tuple[ImportedRelease, Inventory]
         inventory = scan_sources(imported, sources, work.policy.names, work.readings).inventory
     state.remember(file, key, inventory.to_json())
     return imported, inventory
+
+
+def on_target(inventory: Inventory, target: Target) -> Inventory:
+    """Return what some build for a target has."""
+    from patchbot.symbols import per_target  # noqa: PLC0415 - parsers load only where needed
+
+    return replace(inventory, symbols=per_target.on_target(inventory, target))
+
+
+def scan_to_json(imported: ImportedRelease, inventory: Inventory) -> JsonObject:
+    """Spell a scan as ``scan --json`` does."""
+    from patchbot.symbols import per_target  # noqa: PLC0415 - parsers load only where needed
+
+    crates = [
+        {"name": pin.name, "version": pin.version, "path": pin.path, "sha256": pin.sha256}
+        for pin in imported.crates
+    ]
+    return {
+        "schema": 1,
+        "release": str(imported.release),
+        "crates": crates,
+        **inventory.to_json(),
+        "targets": per_target.names_by_target(inventory, KNOWN.values()),
+    }
 
 
 def sync(work: Workspace, release: Release) -> Synced:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from patchbot.model import Role
-from patchbot.symbols import asm, build_script, c
-from patchbot.symbols.conditions import ModuleTree, join
+from patchbot.model import CratePin, Role
+from patchbot.symbols import asm, build_script, c, c_conditions, cfg
+from patchbot.symbols.conditions import ModuleTree
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.expansion import Expander
 from patchbot.symbols.macros import Macro
@@ -43,7 +43,8 @@ class Collected:
     """Everything that the sources of a release say.
 
     ``texts`` are assembler texts in Rust, ``units`` the files that build scripts compile, ``dwarf`` strings
-    that are written into DWARF.  ``version`` is the expression whose value upstream appends to names.
+    that are written into DWARF.  ``version`` is the expression whose value upstream appends to names;
+    ``options`` are the ``cfg`` options that the crates' build scripts set.
     """
 
     naming: Naming = field(default_factory=Naming)
@@ -54,6 +55,7 @@ class Collected:
     units: list[tuple[str, Unit]] = field(default_factory=list)
     dwarf: list[Piece] = field(default_factory=list)
     variables: list[build_script.ReadVariable] = field(default_factory=list)
+    options: dict[str, dict[str, cfg.Cfg]] = field(default_factory=dict)
     doubts: list[tuple[str, int, str]] = field(default_factory=list)
 
 
@@ -68,6 +70,15 @@ def split(name: str, *suffixes: str) -> tuple[str, str]:
         if suffix and name.endswith(suffix) and len(name) > len(suffix):
             return name.removesuffix(suffix), suffix
     return name, ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file that a build script compiles: when, and what else the script says."""
+
+    path: str
+    cfg: cfg.Cfg
+    build: build_script.BuildFacts
 
 
 class _Collector:
@@ -235,8 +246,8 @@ class _Collector:
         self, name: str, role: Role, place: Span, form: str, conditions: Sequence[str], spot: Spot
     ) -> None:
         base, suffix = split(name, self.suffix, self.naming.suffix)
-        cfg = join((*(self.modules.conditions(place.path) or ()), *conditions))
-        self.out.raw.append(Raw(base, suffix, role, place.path, place.start, form, cfg, spot))
+        when = cfg.join((*(self.modules.conditions(place.path) or ()), *conditions))
+        self.out.raw.append(Raw(base, suffix, role, place.path, place.start, form, when, spot))
 
     # -- C and assembler files ---------------------------------------------------------------------
 
@@ -245,18 +256,26 @@ class _Collector:
             path = self.corpus.build_script(pin)
             if path is None:
                 continue
-            facts = build_script.read(self.corpus.trees(path))
+            facts = self.build_script(pin, path)
             self.out.variables += facts.variables
+            self.out.options[pin.name] = facts.options
             for place, why in facts.doubts:
                 self.doubt(place, why)
-            defines = {name: self.define(name, value) for name, value in facts.defines.items()}
+            defines = {name: self.define(name, define.value) for name, define in facts.defines.items()}
             for compiled in facts.files:
                 target = f"{pin.path}/{compiled.path}"
                 if target in self.corpus.files:
                     unit = preprocess(target, read=self.corpus.text, defines=defines)
-                    self.compiled(target, unit, compiled.conditions)
+                    self.compiled(_Source(target, compiled.cfg, facts), unit)
                 else:
                     self.doubt(compiled.place, f"compiles {compiled.path}, which the crate does not have")
+
+    def build_script(self, pin: CratePin, path: str) -> build_script.BuildFacts:
+        features = self.corpus.features(pin)
+        return self.corpus.readings.recall(
+            ("build script", path, self.corpus.files[path], features),
+            lambda: build_script.read(self.corpus.trees(path), features),
+        )
 
     def define(self, name: str, value: Sequence[Tree]) -> str:
         """Return the text of a ``-D`` value; none counts as 1, as cc has it."""
@@ -268,26 +287,28 @@ class _Collector:
                 self.doubt(piece.place, f"the value of the macro {name}: {piece.why}")
         return template.text
 
-    def compiled(self, path: str, unit: Unit, conditions: Sequence[str]) -> None:
+    def compiled(self, source: _Source, unit: Unit) -> None:
         self.out.doubts += unit.doubts
-        self.out.units.append((path, unit))
+        self.out.units.append((source.path, unit))
         for text in unit.variants:
-            if path.endswith(ASSEMBLER):
-                self.assembler_file(path, text, conditions)
-            elif path.endswith(".c"):
-                self.c_file(path, text, conditions)
+            if source.path.endswith(ASSEMBLER):
+                self.assembler_file(source, text)
+            elif source.path.endswith(".c"):
+                self.c_file(source, text)
             else:
-                self.out.doubts.append((path, 0, "is compiled, and neither C nor preprocessed assembler"))
+                self.out.doubts.append(
+                    (source.path, 0, "is compiled, and neither C nor preprocessed assembler")
+                )
 
-    def assembler_file(self, path: str, text: Expanded, conditions: Sequence[str]) -> None:
+    def assembler_file(self, source: _Source, text: Expanded) -> None:
         names = self.assembler(text.text)
         for doubt in names.doubts:
             self.doubt_in(text, doubt.start, doubt.why)
         for name in sorted(names.defined()):
             made = next(n for n in names.names if n.text == name and n.use in MAKES)
-            self.source(name, Role.DEFINE, path, text, made.start, "assembler file", conditions)
+            self.source(source, name, Role.DEFINE, text, made.start, "assembler file")
 
-    def c_file(self, path: str, text: Expanded, conditions: Sequence[str]) -> None:
+    def c_file(self, source: _Source, text: Expanded) -> None:
         facts = c.scan(text)
         for offset, why in facts.doubts:
             self.doubt_in(text, offset, why)
@@ -296,27 +317,20 @@ class _Collector:
                 self.doubt_in(text, name.offset, f"the assembler name {name.name} is given in a string")
             form = "C definition" if name.role is Role.DEFINE else "C declaration"
             form = f"{form}, weak" if name.weak else form
-            self.source(name.name, name.role, path, text, name.offset, form, conditions)
+            self.source(source, name.name, name.role, text, name.offset, form)
 
     def doubt_in(self, text: Expanded, offset: int, why: str) -> None:
         token = text.token_at(offset)
         self.out.doubts.append((token.path, token.offset, why))
 
-    def source(
-        self,
-        name: str,
-        role: Role,
-        path: str,
-        text: Expanded,
-        offset: int,
-        form: str,
-        conditions: Sequence[str],
-    ) -> None:
+    def source(self, source: _Source, name: str, role: Role, text: Expanded, offset: int, form: str) -> None:
         token = text.token_at(offset)
         base, suffix = split(name, self.suffix, self.naming.suffix)
-        # Build scripts and preprocessors have no cfg syntax; their words are joined as they stand.
-        cfg = " && ".join(dict.fromkeys([*conditions, *token.conditions]))
-        self.out.raw.append(Raw(base, suffix, role, token.path, token.offset, form, cfg, SourceSpot(path)))
+        conditions = [c_conditions.translate(condition, source.build) for condition in token.conditions]
+        when = cfg.render(cfg.simplify(cfg.All((source.cfg, *conditions))))
+        self.out.raw.append(
+            Raw(base, suffix, role, token.path, token.offset, form, when, SourceSpot(source.path))
+        )
 
 
 def _writing(corpus: Corpus, path: str) -> list[Span]:

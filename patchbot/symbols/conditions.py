@@ -1,51 +1,12 @@
-"""The ``cfg`` under which a file or item is compiled, put together from modules and simplified."""
+"""The ``cfg`` under which a file is compiled, put together from the modules on the way to it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from patchbot.symbols.cfg import either, join
 from patchbot.symbols.rust import Facts, Module
-from patchbot.symbols.tokens import split_text
-
-_VALUE = re.compile(r'not\((target_(?:arch|os)) = "([^"]*)"\)')
-
-
-def join(conditions: Iterable[str]) -> str:
-    """Return one ``cfg`` expression for conditions that all hold; empty if there are none."""
-    parts = simplify(conditions)
-    return parts[0] if len(parts) == 1 else f"all({', '.join(parts)})" if parts else ""
-
-
-def either(alternatives: Sequence[str]) -> str:
-    """Return one expression for alternatives; an empty one is always true, so all of them are."""
-    unique = tuple(dict.fromkeys(alternatives))
-    if not unique or "" in unique:
-        return ""
-    return unique[0] if len(unique) == 1 else f"any({', '.join(unique)})"
-
-
-def simplify(conditions: Iterable[str]) -> tuple[str, ...]:
-    """Open ``all(…)``, drop repetitions, and what another condition implies.
-
-    ``target_arch = "x86"`` makes ``not(target_arch = "arm")`` redundant, ``unix`` makes ``not(windows)``:
-    ``cfg_if!`` piles them up.
-    """
-    flat: list[str] = []
-    for condition in conditions:
-        inner = re.fullmatch(r"all\((.*)\)", condition, re.DOTALL)
-        flat += simplify(split_text(inner[1])) if inner else [condition] if condition else []
-    unique = list(dict.fromkeys(flat))
-    decided = {c.split(" = ", 1)[0] for c in unique if re.fullmatch(r'target_(?:arch|os) = "[^"]*"', c)}
-    kept = []
-    for condition in unique:
-        negated = _VALUE.fullmatch(condition)
-        if negated and negated[1] in decided:
-            continue
-        if condition == "not(windows)" and "unix" in unique:
-            continue
-        kept.append(condition)
-    return tuple(kept)
 
 
 class ModuleTree:

@@ -87,6 +87,16 @@ class Corpus:
                 self._cannot_read(path, 0, f"the manifest cannot be read: {error}")
         return self._manifests[path]
 
+    def features(self, pin: CratePin) -> tuple[str, ...]:
+        """Return the names of a crate's cargo features, those that optional dependencies make included."""
+        manifest = self.manifest(pin)
+        optional = [
+            name
+            for name, value in manifest.get("dependencies", {}).items()
+            if isinstance(value, Mapping) and value.get("optional")
+        ]
+        return (*manifest.get("features", {}), *optional)
+
     def library(self, pin: CratePin) -> str:
         """Return the root file of a crate's library."""
         given = self.manifest(pin).get("lib", {}).get("path")

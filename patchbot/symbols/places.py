@@ -13,7 +13,7 @@ import tree_sitter_rust
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.rust import read
+from patchbot.symbols.rust import Facts, read
 
 _QUERY = """
 (foreign_mod_item (declaration_list [(function_signature_item) (static_item)] @foreign))
@@ -68,12 +68,13 @@ def _only_theirs(corpus: Corpus, path: str) -> list[int]:
         return []
     captures = QueryCursor(_query()).captures(root)
     theirs = {node.start_byte for node in (*captures.get("foreign", ()), *captures.get("name", ()))}
-    return sorted(theirs - _our_places(corpus, path))
+    only = theirs - _places(corpus.facts(path))
+    if only:  # tree-sitter knows nothing of conditions: what only tests compile is there for it
+        only -= _places(read(corpus.trees(path), tests=True))
+    return sorted(only)
 
 
-def _our_places(corpus: Corpus, path: str) -> set[int]:
-    tested = b"test" in corpus.files[path]  # without the word both readings are the same
-    facts = read(corpus.trees(path), tests=True) if tested else corpus.facts(path)
+def _places(facts: Facts) -> set[int]:
     foreign = {item.head.start for item in facts.items if item.foreign}
     exported = {a.name.origin.start for item in facts.items for a in item.attributes}
     return foreign | exported

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 
+from patchbot.symbols import cfg
 from patchbot.symbols.macros import Macro, NoMatchError, parse_macro, paste
 from patchbot.symbols.tokens import (
     Group,
@@ -20,13 +21,13 @@ from patchbot.symbols.tokens import (
     Token,
     TokenKind,
     Tree,
+    arrow,
     flatten,
     is_group,
     is_ident,
     is_punct,
     render,
     split,
-    split_text,
 )
 
 ASSEMBLY_MACROS = frozenset({"asm", "global_asm", "naked_asm"})
@@ -441,9 +442,9 @@ class _Reader:
         before: list[str] = []
         at = 0
         while at < len(trees):
-            arrow = next((i for i in range(at, len(trees)) if is_punct(trees[i], "=")), len(trees))
-            condition = render(trees[at:arrow])
-            at = arrow + 2
+            end = arrow(trees, at)
+            condition = render(trees[at:end])
+            at = end + 2
             body: Sequence[Tree] = trees[at : at + 1]
             at += 1
             if not (body and is_group(body[0], "{")):
@@ -488,12 +489,11 @@ def _is_test(cfgs: Sequence[str]) -> bool:
 
 
 @lru_cache(maxsize=10_000)
-def _needs_test(cfg: str) -> bool:
-    inner = re.fullmatch(r"(all|any)\((.*)\)", cfg, re.DOTALL)
-    if inner is None:
-        return cfg == "test"
-    parts = [_needs_test(part) for part in split_text(inner[2])]
-    return any(parts) if inner[1] == "all" else bool(parts) and all(parts)
+def _needs_test(condition: str) -> bool:
+    def answer(option: cfg.Option | cfg.Opaque) -> bool | None:
+        return False if option == cfg.Option("test") else None
+
+    return cfg.holds(cfg.parse(condition), answer) is False
 
 
 def _foreign_block(trees: Sequence[Tree], at: int) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from patchbot.model import (
     BlindSpot,
+    CustomOption,
     ImportedRelease,
     Inventory,
     Kind,
@@ -25,9 +26,8 @@ from patchbot.model import (
     Symbol,
     links_variable,
 )
-from patchbot.symbols import asm, places
+from patchbot.symbols import asm, cfg, places
 from patchbot.symbols.collect import ASSEMBLER, Collected, collect, split
-from patchbot.symbols.conditions import either
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.preprocessor import Unit
 from patchbot.symbols.readings import Readings
@@ -111,6 +111,7 @@ class _Decision:
             symbols=tuple(sorted(symbols)),
             strings=strings,
             links=links,
+            options=self.options(),
             blind_spots=self.blind_spots(),
             upstream_suffix=self.collected.naming.suffix,
         )
@@ -127,7 +128,7 @@ class _Decision:
             symbol = self.symbol(raw, self.kind(raw, kept, defined))
             # A macro's variants read one place once each; their conditions are alternatives.
             if (known := symbols.get(_key(raw))) is not None:
-                symbol = replace(known, cfg=either([known.cfg, symbol.cfg]))
+                symbol = replace(known, cfg=cfg.either([known.cfg, symbol.cfg]))
             symbols[_key(raw)] = symbol
         return [Found(raw.name, raw.suffix, raw.spot, symbols[_key(raw)]) for raw in self.collected.raw]
 
@@ -207,6 +208,14 @@ class _Decision:
                     found.append(Found(read.variable, "", VariableSpot(read.place, key)))
         rows = (LinksKey(crate, key, tuple(readers[crate])) for crate, key in keys.items())
         return tuple(sorted(rows)), found
+
+    def options(self) -> tuple[CustomOption, ...]:
+        """Return what the build scripts of crates with names set for their crates."""
+        return tuple(
+            CustomOption(crate, name, cfg.render(when))
+            for crate, options in sorted(self.collected.options.items())
+            for name, when in sorted(options.items())
+        )
 
     # -- what could not be decided -----------------------------------------------------------------
 

@@ -239,16 +239,10 @@ def render(trees: Sequence[Tree]) -> str:
     return out
 
 
-def split_text(text: str) -> list[str]:
-    """Cut what ``render`` spelled at its top-level commas."""
-    parts, depth = [""], 0
-    for char in text:
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += char
-    return [part.strip() for part in parts if part.strip()]
+def arrow(trees: Sequence[Tree], at: int) -> int:
+    """Return where the next ``=>`` begins, from ``at`` on; the ``=`` of ``target_os = "linux"`` is none."""
+    arrows = (i for i in range(at, len(trees) - 1) if is_punct(trees[i], "=") and is_punct(trees[i + 1], ">"))
+    return next(arrows, len(trees))
 
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "0": "\0", "'": "'", '"': '"'}

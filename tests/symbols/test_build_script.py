@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from patchbot.symbols.build_script import BuildFacts, read
+from patchbot.symbols import cfg
+from patchbot.symbols.build_script import BuildFacts, DefineFamily, read
 from patchbot.symbols.tokens import read_trees, render
 
 
@@ -10,12 +11,12 @@ def facts(source: str) -> BuildFacts:
     return read(read_trees(source, "build.rs"))
 
 
-def compiled(source: str) -> list[tuple[str, tuple[str, ...]]]:
-    return [(file.path, file.conditions) for file in facts(source).files]
+def compiled(source: str) -> list[tuple[str, str]]:
+    return [(file.path, cfg.render(file.cfg)) for file in facts(source).files]
 
 
 def defines(source: str) -> dict[str, str]:
-    return {name: render(value) for name, value in facts(source).defines.items()}
+    return {name: render(define.value) for name, define in facts(source).defines.items()}
 
 
 def doubts(source: str) -> list[str]:
@@ -27,9 +28,7 @@ def doubts(source: str) -> list[str]:
     [
         pytest.param("fn main() {}", id="nothing"),
         pytest.param('fn main() { println!("cargo:rerun-if-changed=src/a.c"); }', id="rerun"),
-        pytest.param(
-            'fn main() { println!("cargo:rustc-cfg=x"); println!("cargo::rustc-env=A=b"); }', id="cfg"
-        ),
+        pytest.param('fn main() { println!("cargo::rustc-env=A=b"); }', id="env"),
         pytest.param('fn main() { let x = file!(); fs::File::open("a.rs"); }', id="other files"),
         pytest.param('fn main() { env::var("CARGO_CFG_TARGET_OS"); env::var("NOT_DEP_X"); }', id="variables"),
         pytest.param('// build.file("a.c") DEP_X_Y\nfn main() {}', id="comment"),
@@ -56,7 +55,7 @@ def test_nothing_of_interest(source: str) -> None:
     ],
 )
 def test_a_compiled_file_is_found(source: str) -> None:
-    assert compiled(f"fn main() {{ {source} }}") == [("src/a.c", ())]
+    assert compiled(f"fn main() {{ {source} }}") == [("src/a.c", "")]
     assert doubts(f"fn main() {{ {source} }}") == []
 
 
@@ -65,32 +64,104 @@ def test_several_files_of_one_call_each_have_their_place() -> None:
     assert [source[f.place.start : f.place.end] for f in facts(source).files] == ['"a.c"', '"b.S"']
 
 
+OS = 'let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap();'
+
+
 @pytest.mark.parametrize(
-    ("source", "conditions"),
+    ("source", "when"),
     [
-        ('if os == "windows" { b.file("f.c"); }', ('os == "windows"',)),
-        ('if a { x(); } else { b.file("f.c"); }', ("!(a)",)),
-        ('if a { x(); } else if c { b.file("f.c"); }', ("!(a)", "c")),
-        ('if a { x(); } else if c { y(); } else { b.file("f.c"); }', ("!(a)", "!(c)")),
-        ('if a { if b { b.file("f.c"); } }', ("a", "b")),
-        ('if a { return; } b.file("f.c");', ()),
-        ('if a { x(); } if c { b.file("f.c"); }', ("c",)),
-        ('#[cfg(unix)] if a { b.file("f.c"); }', ("unix", "a")),
-        ('if let Ok(x) = var("A") { b.file("f.c"); }', ('let Ok(x) = var("A")',)),
-        ('match a { "x" => { b.file("f.c"); } _ => {} }', ()),
+        (f'{OS} if os == "windows" {{ b.file("f.c"); }}', 'target_os = "windows"'),
+        ('if a { x(); } else { b.file("f.c"); }', "not(opaque(a))"),
+        ('if a { x(); } else if c { b.file("f.c"); }', "all(not(opaque(a)), opaque(c))"),
+        ('if a { x(); } else if c { y(); } else { b.file("f.c"); }', "all(not(opaque(a)), not(opaque(c)))"),
+        ('if a { if b { b.file("f.c"); } }', "all(opaque(a), opaque(b))"),
+        ('if a { x(); } if c { b.file("f.c"); }', "opaque(c)"),
+        ('#[cfg(unix)] if a { b.file("f.c"); }', "all(unix, opaque(a))"),
+        ('#[cfg(unix)] b.file("f.c");', "unix"),
+        ('#[cfg(unix)] x(); b.file("f.c");', ""),
+        ('if let Ok(x) = var("A") { b.file("f.c"); }', 'opaque(let Ok(x) = var("A"))'),
+        ('match a { "x" => { b.file("f.c"); } _ => {} }', "opaque(match a)"),
+        ('match a { Ok(s) if s == "x" => { b.file("f.c"); } _ => {} }', "opaque(match a)"),
+        ('match a { "x" => { return; } _ => {} } b.file("f.c");', ""),
+        ('if !(b.file("f.c").ok()) { x(); }', ""),
+        # a branch that returns leaves the rest to the other cases
+        ('if a { return; } b.file("f.c");', "not(opaque(a))"),
+        ('if a { x(); } else { return; } b.file("f.c");', "opaque(a)"),
+        ('if a { b.file("f.c"); } else if c { y(); } else { return; } z();', "opaque(a)"),
+        ('if a { if b { return; } } b.file("f.c");', ""),
+        ('if a { x(); } else if c { return; } b.file("f.c");', "any(opaque(a), not(opaque(c)))"),
+        ('if a { let f = || { return; }; f(); } b.file("f.c");', ""),
     ],
-)
-def test_a_file_is_compiled_under_the_conditions_around_it(source: str, conditions: tuple[str, ...]) -> None:
-    assert compiled(f"fn main() {{ {source} }}") == [("f.c", conditions)]
+)  # fmt: skip
+def test_a_file_is_compiled_under_the_conditions_around_it(source: str, when: str) -> None:
+    assert compiled(f"fn main() {{ {source} }}") == [("f.c", when)]
 
 
 def test_a_helper_function_is_under_the_conditions_of_its_call() -> None:
     source = """
-        fn main() { if os == "windows" { native(); } }
+        fn main() { if cfg!(windows) { native(); } }
         #[cfg(feature = "gdb")]
         fn native() { cc::Build::new().file("f.c").compile("x"); }
     """
-    assert compiled(source) == [("f.c", ('feature = "gdb"', 'os == "windows"'))]
+    assert compiled(source) == [("f.c", 'all(feature = "gdb", windows)')]
+
+
+def test_a_helper_function_is_not_called_once_its_caller_has_returned() -> None:
+    source = """
+        fn main() { if !cfg!(feature = "gdb") { return; } native(); }
+        fn native() { cc::Build::new().file("f.c").compile("x"); }
+    """
+    assert compiled(source) == [("f.c", 'feature = "gdb"')]
+
+
+def test_macros_are_defined_under_the_conditions_around_them() -> None:
+    source = """
+        fn main() {
+            if std::env::var("CARGO_FEATURE_GDB_JIT").is_ok() { b.define("JIT", None); }
+            b.define("ALWAYS", "1");
+        }
+    """
+    found = read(read_trees(source, "build.rs"), ["gdb-jit"]).defines
+    assert {name: cfg.render(define.cfg) for name, define in found.items()} == {
+        "JIT": 'feature = "gdb-jit"',
+        "ALWAYS": "",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        '&format!("CFG_TARGET_OS_{}", os)',
+        '&format!("CFG_TARGET_OS_{os}")',
+        'format!("CFG_TARGET_OS_{}", os.as_str())',
+    ],
+)
+def test_a_macro_for_each_value_of_a_variable(name: str) -> None:
+    found = facts(f"fn main() {{ {OS} b.define({name}, None); }}")
+    assert found.families == [DefineFamily("CFG_TARGET_OS_", "CARGO_CFG_TARGET_OS")]
+    assert found.defines == {}
+    assert found.doubts == []
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        ('println!("cargo:rustc-cfg=x");', {"x": ""}),
+        ('if cfg!(unix) { println!("cargo::rustc-cfg=x"); }', {"x": "unix"}),
+        (
+            'if cfg!(unix) { println!("cargo::rustc-cfg=x"); } if cfg!(miri) { println!("cargo:rustc-cfg=x"); }',
+            {"x": "any(unix, miri)"},
+        ),
+        ('println!("cargo:rustc-check-cfg=cfg(x)");', {}),
+        ('custom("y", cfg!(unix));', {"y": "unix"}),
+        ('custom(name, cfg!(unix)); other("z", cfg!(unix));', {}),
+    ],
+)
+def test_options_that_the_script_sets_for_its_crate(source: str, options: dict[str, str]) -> None:
+    helper = 'fn custom(key: &str, on: bool) { if on { println!("cargo:rustc-cfg={key}"); } }'
+    other = "fn other(key: &str, on: bool) {}"
+    found = facts(f"fn main() {{ {source} }} {helper} {other}").options
+    assert {name: cfg.render(when) for name, when in found.items()} == options
 
 
 @pytest.mark.parametrize(
@@ -147,10 +218,6 @@ def test_variables_of_links_keys_are_found_with_their_place() -> None:
             "the build script names a.cpp, and not in a .file(…) that is read",
         ),
         ('b.file::<&str>("a.c");', "the build script names a.c, and not in a .file(…) that is read"),
-        (
-            'if !(b.file("a.c").ok()) { x(); }',
-            "the build script names a.c, and not in a .file(…) that is read",
-        ),
         ('println!("cargo:rustc-link-lib=static=x");', "the build script links what is not read here"),
         ('println!("cargo:rustc-link-lib=static=m");', "the build script links what is not read here"),
         ('println!("cargo::rustc-link-lib=mine");', "the build script links what is not read here"),

@@ -1,106 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from symbols import small
 
-from patchbot.symbols.conditions import ModuleTree, either, join, simplify
-
-# -- expressions ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("conditions", "expected"),
-    [
-        ([], ""),
-        ([""], ""),
-        (["unix"], "unix"),
-        (["unix", "unix"], "unix"),
-        (["unix", "", "miri"], "all(unix, miri)"),
-        (["all(unix, miri)", "unix"], "all(unix, miri)"),
-        (["all(unix, all(miri, not(test)))"], "all(unix, miri, not(test))"),
-        (["all(unix)"], "unix"),
-        (["any(a, b)", "any(a, b)"], "any(a, b)"),
-        (['target_arch = "x86"', 'not(target_arch = "arm")'], 'target_arch = "x86"'),
-        (['not(target_os = "macos")', 'target_os = "linux"'], 'target_os = "linux"'),
-        (['not(target_os = "macos")', 'target_arch = "arm"'], 'all(not(target_os = "macos"), target_arch = "arm")'),
-        (["not(windows)", "unix"], "unix"),
-        (["not(windows)"], "not(windows)"),
-        (["not(unix)", "windows"], "all(not(unix), windows)"),
-        (['not(feature = "a")', 'feature = "b"'], 'all(not(feature = "a"), feature = "b")'),
-    ],
-)  # fmt: skip
-def test_conditions_that_all_hold_are_one_expression(conditions: list[str], expected: str) -> None:
-    assert join(conditions) == expected
-
-
-@pytest.mark.parametrize(
-    ("alternatives", "expected"),
-    [
-        ([], ""),
-        (["a"], "a"),
-        (["a", "a"], "a"),
-        (["a", "b", "a"], "any(a, b)"),
-        (["a", ""], ""),
-        (["all(a, b)", "c"], "any(all(a, b), c)"),
-    ],
-)
-def test_alternatives_are_one_expression(alternatives: list[str], expected: str) -> None:
-    assert either(alternatives) == expected
-
-
-ATOMS = ["unix", "windows", 'target_arch = "x86"', 'target_arch = "arm"', 'target_os = "linux"', "miri"]
-CONDITIONS = st.recursive(
-    st.sampled_from(ATOMS),
-    lambda inner: st.one_of(
-        inner.map("not({})".format),
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: f"all({', '.join(parts)})"),
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: f"any({', '.join(parts)})"),
-    ),
-    max_leaves=5,
-)
-
-
-@given(st.lists(CONDITIONS, max_size=4))
-@small.quick
-def test_simplifying_twice_changes_nothing(conditions: list[str]) -> None:
-    once = simplify(conditions)
-    assert simplify(once) == once
-    assert simplify([join(conditions)]) == once
-
-
-@given(st.lists(CONDITIONS, max_size=4))
-@small.quick
-def test_simplifying_keeps_the_meaning_on_every_target(conditions: list[str]) -> None:
-    for arch, system in product(["x86", "arm", "s390x"], ["linux", "windows", "macos"]):
-        for miri in (False, True):
-            true = {f'target_arch = "{arch}"', f'target_os = "{system}"'}
-            true |= {"windows" if system == "windows" else "unix"} | ({"miri"} if miri else set())
-            before = all(holds(condition, true) for condition in conditions)
-            assert holds(join(conditions) or "all()", true) == before
-
-
-def holds(condition: str, true: set[str]) -> bool:
-    """Evaluate a condition by its text, knowing nothing of the code under test."""
-    name, bracket, rest = condition.partition("(")
-    if not bracket:
-        return condition in true
-    parts, depth = [""], 0
-    for char in rest[:-1]:
-        depth += {"(": 1, ")": -1}.get(char, 0)
-        if char == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += char
-    values = [holds(part.strip(), true) for part in parts if part.strip()]
-    return {"not": not all(values), "all": all(values), "any": any(values)}[name]
-
-
-# -- modules ----------------------------------------------------------------------------------------
+from patchbot.symbols.conditions import ModuleTree
 
 
 def conditions(files: Mapping[str, str], path: str) -> tuple[str, ...] | None:
@@ -159,6 +64,14 @@ def conditions(files: Mapping[str, str], path: str) -> tuple[str, ...] | None:
         pytest.param(
             {"lib.rs": "cfg_if! { if #[cfg(unix)] { mod a; } else if #[cfg(windows)] {} else { mod b; } }", "a.rs": "", "b.rs": ""},
             "b.rs", ("all(not(unix), not(windows))",), id="cfg_if",
+        ),
+        pytest.param(
+            {"lib.rs": 'cfg_select! { target_os = "linux" => { mod a; } _ => { mod b; } }', "a.rs": "", "b.rs": ""},
+            "a.rs", ('target_os = "linux"',), id="cfg_select",
+        ),
+        pytest.param(
+            {"lib.rs": 'cfg_select! { all(unix, target_arch = "arm") => { mod a; } _ => { mod b; } }', "a.rs": "", "b.rs": ""},
+            "b.rs", ('not(all(unix, target_arch = "arm"))',), id="cfg_select, else",
         ),
         pytest.param({"lib.rs": "#![cfg(unix)]\nmod a;", "a.rs": ""}, "a.rs", ("unix",), id="inner attribute"),
     ],

@@ -80,6 +80,7 @@ def test_attributes_are_opened(source: str, expected: list[tuple[str, str, str, 
         pytest.param("#[cfg(all(unix, test))] #[no_mangle] fn f() {}", id="test on unix"),
         pytest.param("#[cfg(any(test, all(unix, test)))] #[no_mangle] fn f() {}", id="test either way"),
         pytest.param("#![cfg(test)]\n#[no_mangle] fn f() {}", id="test file"),
+        pytest.param("#[cfg(any())] #[no_mangle] fn f() {}", id="no build at all"),
         pytest.param('#[cfg(test)] extern "C" { fn f(); }', id="test imports"),
         pytest.param("#[cfg(test)] #[no_mangle] static X: u8 = 1; ", id="test static"),
         pytest.param('let f: extern "C" fn(u8) = g;', id="function type"),
@@ -95,7 +96,7 @@ def test_no_item_of_interest(source: str) -> None:
     "cfg",
     [
         "not(test)", "any(test, unix)", "all(unix, any(unix, test))", "all(unix, not(test))", 'feature = "test"',
-        "all(any(all(unix, test), windows))", "testing", "any()", "all()",
+        "all(any(all(unix, test), windows))", "testing", "all()",
     ],
 )  # fmt: skip
 def test_what_some_build_other_than_a_tests_has_is_not_left_out(cfg: str) -> None:

@@ -22,7 +22,6 @@ from patchbot.symbols.tokens import (
     read_trees,
     render,
     split,
-    split_text,
     string_value,
 )
 
@@ -342,9 +341,3 @@ CONDITIONS = st.recursive(
     ),
     max_leaves=6,
 )
-
-
-@given(st.lists(CONDITIONS, max_size=4))
-@small.quick
-def test_cutting_is_the_reverse_of_joining(conditions: list[str]) -> None:
-    assert split_text(", ".join(conditions)) == conditions
