@@ -57,10 +57,15 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamConfig:
-    """Where releases come from, and which packages are upstream's own."""
+    """Where releases come from, and which packages are upstream's own.
+
+    ``roots`` are what users depend on: they and all of upstream's crates below them are a release.
+    """
 
     index: str = CRATES_IO_INDEX
-    roots: tuple[str, ...] = ("wasmtime",)
+    roots: tuple[str, ...] = (
+        "wasmtime", "wasmtime-wasi", "wasmtime-wasi-http", "wasi-common", "wiggle", "wasmtime-c-api-impl",
+    )  # fmt: skip
     own: tuple[str, ...] = OWN_PACKAGES
 
 

@@ -297,6 +297,15 @@ class CratePin:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingCrate:
+    """A crate that a release needs and that was never published, as wasmtime-environ 23.0.0."""
+
+    name: str
+    version: str
+    needed_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImportedRelease:
     """A release in the store: its crates, and the tree that they make together.
 
@@ -311,6 +320,7 @@ class ImportedRelease:
     published: str
     crates: tuple[CratePin, ...]
     flags: tuple[str, ...] = ()
+    missing: tuple[MissingCrate, ...] = ()
 
     def crate(self, name: str) -> CratePin:
         """Return the crate called ``name``; raise ``KeyError`` if the release has none."""
@@ -337,6 +347,9 @@ class ImportedRelease:
                 {"path": pin.path, "commit": pin.commit, "entry": pin.entry.to_json()} for pin in self.crates
             ],
             "flags": list(self.flags),
+            "missing": [
+                {"name": m.name, "version": m.version, "needed_by": m.needed_by} for m in self.missing
+            ],
         }
 
     @classmethod
@@ -353,6 +366,7 @@ class ImportedRelease:
                 for c in data["crates"]
             ),
             flags=tuple(data["flags"]),
+            missing=tuple(MissingCrate(**m) for m in data["missing"]),
         )
 
 

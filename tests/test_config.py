@@ -194,8 +194,8 @@ def test_a_file_that_is_missing_or_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_forked_must_be_followed(tmp_path: Path) -> None:
-    error = refused(tmp_path, "[fork]\nroots = ['wasmtime', 'wiggle', 'wasmtime-wasi']\n")
-    assert error.what == "wasmtime-wasi, wiggle cannot be forked without being followed"
+    error = refused(tmp_path, "[fork]\nroots = ['wasmtime', 'wasmtime-wast', 'wasmtime-cli']\n")
+    assert error.what == "wasmtime-cli, wasmtime-wast cannot be forked without being followed"
     assert (error.where or "").endswith("patchbot.toml: fork.roots")
 
 

@@ -102,7 +102,7 @@ def _plan_sync(work: Workspace, release: Release) -> str:
     imported = importer.load(work.store, release, roots)
     if imported is None:
         resolve.find(work.known, release, allow_yanked=work.allow_yanked)
-        entries = resolve.own_crates(work.source, roots, release, own=work.config.upstream.own)
+        entries = resolve.own_crates(work.source, roots, release, own=work.config.upstream.own).entries
         cached = sum(work.source.has_crate(entry) for entry in entries)
         return f"import {len(entries)} crates ({cached} downloaded before), generate the series"
     known = state.recall(work.memory(release, "series"), series_key(work, imported))

@@ -48,24 +48,36 @@ class Synced:
 
 
 def import_release(work: Workspace, release: Release) -> ImportedRelease:
-    """Return the release from the store, after downloading it if it is not there."""
+    """Return the release from the store, after downloading it if it is not there.
+
+    A release that lacks a crate is asked for again: upstream may have published it since.
+    """
     roots = work.config.upstream.roots
     known = importer.load(work.store, release, roots)
-    if known is not None:
+    if known is not None and not (known.missing and not work.offline):
         return known
     resolve.find(work.known, release, allow_yanked=work.allow_yanked)
-    entries = resolve.own_crates(work.source, roots, release, own=work.config.upstream.own)
-    with work.reporter.task(f"sync {release}: crates", len(entries)) as task:
+    crates = resolve.own_crates(work.source, roots, release, own=work.config.upstream.own)
+    if known is not None and known.missing == crates.missing:
+        return known
+    with work.reporter.task(f"sync {release}: crates", len(crates.entries)) as task:
         imported = importer.import_release(
             work.store,
             work.source,
             release,
-            entries,
+            crates,
             roots=roots,
             on_crate=lambda entry: task.advance(f"{entry.name} {entry.version}"),
         )
     for flag in imported.flags:
         work.reporter.say(f"sync {release}: {flag}")
+    return imported
+
+
+def import_whole(work: Workspace, release: Release) -> ImportedRelease:
+    """Return the release from the store or upstream; raise ``IncompleteRelease`` if nobody can build it."""
+    imported = import_release(work, release)
+    resolve.refuse_incomplete(imported, work.config.fork.roots)
     return imported
 
 
@@ -119,7 +131,7 @@ def sync(work: Workspace, release: Release) -> Synced:
 
     Raises ``Findings`` for blind spots: a name that hides in one would be missed.
     """
-    imported = import_release(work, release)
+    imported = import_whole(work, release)
     folder = work.config.patches / str(release)
     if (known := _unchanged(work, imported)) is not None:
         return known
@@ -183,7 +195,7 @@ def check(work: Workspace, release: Release) -> dict[str, str]:
     Returns what differs: file → what is wrong with it.
     """
     folder = work.config.patches / str(release)
-    imported = import_release(work, release)
+    imported = import_whole(work, release)
     if lock.lock_crates(imported) != _committed(folder).crates:
         raise RepositoryError(
             "the registry's crates are not those of the lock",

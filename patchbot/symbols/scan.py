@@ -106,6 +106,7 @@ class _Decision:
         links, variables = self.links()
         found += [*dwarf, *variables]
         self.stray_strings(own, found)
+        self.unpublished()
         self.doubts += places.disagreements(self.corpus, self.collected.files)
         inventory = Inventory(
             symbols=tuple(sorted(symbols)),
@@ -233,6 +234,15 @@ class _Decision:
                     self.doubts.append(
                         (path, token.origin.start, f"the string {token.text} is a link-time name")
                     )
+
+    def unpublished(self) -> None:
+        """Doubt what stands in crates that the release needs and that nobody can read."""
+        for crate in self.corpus.release.missing:
+            manifest = f"{self.corpus.release.crate(crate.needed_by).path}/Cargo.toml"
+            at = max(self.corpus.files.get(manifest, b"").find(crate.name.encode()), 0)
+            self.doubts.append(
+                (manifest, at, f"needs {crate.name} {crate.version}, which was never published")
+            )
 
     def blind_spots(self) -> tuple[BlindSpot, ...]:
         """Return the doubts that the policy says nothing of."""

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime
 
 from patchbot.errors import RepositoryError
-from patchbot.model import CratePin, ImportedRelease, IndexEntry, Release, TreeFile
+from patchbot.model import CratePin, ImportedRelease, IndexEntry, MissingCrate, Release, TreeFile
 from patchbot.store import CommitText, Store
+from patchbot.upstream.resolve import OwnCrates
 from patchbot.upstream.source import CONNECTIONS, Source
 from patchbot.upstream.unpack import VCS_INFO, Unpacked, refuse_twins, unpack
 
@@ -29,7 +30,10 @@ def load(store: Store, release: Release, roots: Sequence[str]) -> ImportedReleas
     oid = store.resolve(f"{LOCK}{release}")
     if oid is None:
         return None
-    imported = ImportedRelease.from_json(json.loads(store.read_blob(oid)))
+    try:
+        imported = ImportedRelease.from_json(json.loads(store.read_blob(oid)))
+    except KeyError:  # an earlier patchbot wrote less
+        return None
     return imported if imported.roots == tuple(roots) else None
 
 
@@ -42,19 +46,19 @@ def import_release(
     store: Store,
     source: Source,
     release: Release,
-    entries: Sequence[IndexEntry],
+    crates: OwnCrates,
     *,
     roots: Sequence[str],
     on_crate: OnCrate = lambda _entry: None,
 ) -> ImportedRelease:
     """Download the crates of a release and commit them as one tree; return what was imported.
 
-    ``entries`` are all crates of the release (``resolve.own_crates``).  Refs move last and together, so an
+    ``crates`` are all that the release has (``resolve.own_crates``).  Refs move last and together, so an
     interrupted import leaves nothing that a later run would trust; downloads are kept.
 
     Raises ``RepositoryError`` for bytes that are not what the index says, or hostile.
     """
-    unpacked = _download(source, entries, on_crate)
+    unpacked = _download(source, crates.entries, on_crate)
     pins = tuple(CratePin(entry, crate.path, crate.commit) for entry, crate in unpacked)
     root = next(pin for pin in pins if pin.name == roots[0])
     published = root.entry.published or "1970-01-01T00:00:00Z"
@@ -73,7 +77,8 @@ def import_release(
         tree=store.tree_of(commit),
         published=published,
         crates=pins,
-        flags=tuple(_flags(root, pins)),
+        flags=tuple(_flags(root, pins, crates.missing)),
+        missing=crates.missing,
     )
     lock = store.write_blob(json.dumps(result.to_json(), indent=1, sort_keys=True).encode())
     refs = {f"{UPSTREAM}{release}": commit, f"{LOCK}{release}": lock}
@@ -130,11 +135,13 @@ def _message(release: Release, root: CratePin, pins: Sequence[CratePin]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _flags(root: CratePin, pins: Sequence[CratePin]) -> Iterable[str]:
-    """Name crates that were packed from another commit.
+def _flags(root: CratePin, pins: Sequence[CratePin], missing: Sequence[MissingCrate]) -> Iterable[str]:
+    """Name crates that were never published, and those that were packed from another commit.
 
     Those whose version did not move (pulley-interpreter 0.1.0 through all of 24.0.x) name an older one.
     """
     for pin in pins:
         if pin.commit != root.commit:
             yield f"{pin.name} {pin.version} was packed from {pin.commit or 'an unknown commit'}"
+    for crate in missing:
+        yield f"{crate.name} {crate.version} was never published, and {crate.needed_by} needs it"

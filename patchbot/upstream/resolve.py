@@ -6,9 +6,10 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from patchbot.errors import IncompleteRelease, RepositoryError, UsageError
-from patchbot.model import DependencyKind, IndexEntry, Release
+from patchbot.model import DependencyKind, ImportedRelease, IndexEntry, MissingCrate, Release
 from patchbot.upstream.source import Source, fetch_entries
 
 # Upstream publishes in lockstep and asks for its own crates by `=x.y.z` or, for the public ones, `^x.y.z`:
@@ -53,22 +54,30 @@ def find(known: dict[Release, IndexEntry], release: Release, *, allow_yanked: bo
     return entry
 
 
-def own_crates(
-    source: Source, roots: Sequence[str], release: Release, *, own: Sequence[str]
-) -> tuple[IndexEntry, ...]:
-    """Return upstream's own crates that ``roots`` reach over normal and build dependencies, by name.
+@dataclass(frozen=True, slots=True)
+class OwnCrates:
+    """Upstream's own crates of a release, by name, and those that it needs and never published."""
+
+    entries: tuple[IndexEntry, ...]
+    missing: tuple[MissingCrate, ...] = ()
+
+
+def own_crates(source: Source, roots: Sequence[str], release: Release, *, own: Sequence[str]) -> OwnCrates:
+    """Return upstream's own crates that ``roots`` reach over normal and build dependencies.
 
     Optional dependencies and those of any target count.  The first root must exist at ``release``; later
     ones may be younger or gone (``wasmtime-c-api-impl`` was first published with 18).  ``own`` are the
     name patterns of upstream's packages.
 
-    Raises ``RepositoryError`` if the index lacks a crate or a requirement is not in lockstep.
+    Raises ``RepositoryError`` if the index lacks the first root or a requirement is not in lockstep.
     """
     listed = fetch_entries(source, list(roots))
     wanted = {root: str(release) for root in roots if str(release) in listed[root]}
     if roots[0] not in wanted:
         raise RepositoryError(f"the index has no {roots[0]} {release}")
     found: dict[str, IndexEntry] = {}
+    missing: dict[str, MissingCrate] = {}
+    asked_by: dict[str, str] = {}
     wave = set(wanted)
     while wave:
         entries = fetch_entries(source, sorted(wave))
@@ -76,19 +85,44 @@ def own_crates(
         for name in sorted(wave):
             entry = entries[name].get(wanted[name])
             if entry is None or entry.name != name:
-                raise IncompleteRelease(
-                    f"the index has no {name} {wanted[name]}, which wasmtime {release} needs",
-                    hint="nobody can build this release; a later one of its line may be whole",
-                )
+                missing[name] = MissingCrate(name, wanted[name], asked_by[name])
+                continue
             found[name] = entry
             for package, version in _own_dependencies(entry, own):
                 known = wanted.setdefault(package, version)
                 if known != version:
                     raise RepositoryError(f"wasmtime {release} needs {package} {known} and {version}")
-                if package not in found and package not in wave:
+                if package not in found and package not in wave and package not in missing:
+                    asked_by.setdefault(package, name)
                     following.add(package)
         wave = following
-    return tuple(found[name] for name in sorted(found))
+    return OwnCrates(
+        tuple(found[name] for name in sorted(found)), tuple(missing[name] for name in sorted(missing))
+    )
+
+
+def refuse_incomplete(imported: ImportedRelease, roots: Sequence[str]) -> None:
+    """Raise ``IncompleteRelease`` if ``roots`` need a crate that upstream did not publish."""
+    reached = _reached(imported, roots)
+    for crate in imported.missing:
+        if (by := imported.crate(crate.needed_by)).name in reached:
+            raise IncompleteRelease(
+                f"the index has no {crate.name} {crate.version}, which {crate.needed_by} {by.version} needs",
+                hint="nobody can build this release; a later one of its line may be whole",
+            )
+
+
+def _reached(imported: ImportedRelease, roots: Sequence[str]) -> set[str]:
+    entries = {pin.name: pin.entry for pin in imported.crates}
+    reached: set[str] = set()
+    wave = set(roots) & entries.keys()
+    while wave:
+        reached |= wave
+        needed = {
+            d.package for name in wave for d in entries[name].dependencies if d.kind is not DependencyKind.DEV
+        }
+        wave = (needed & entries.keys()) - reached
+    return reached
 
 
 def is_own(package: str, own: Sequence[str]) -> bool:

@@ -120,6 +120,19 @@ def test_a_release_of_which_crates_are_missing_is_told_and_is_no_failure(
 
 
 @pytest.mark.usefixtures("releases", "project")
+def test_what_is_there_of_an_incomplete_release_can_be_scanned(
+    upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.withdraw("wasmtime-runtime", "9.0.4")
+    assert run_cli(["scan", "9.0.4", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert {symbol["crate"] for symbol in found["symbols"]} >= {"wasmtime-fiber"}
+    (spot,) = [spot for spot in found["blind_spots"] if "never published" in spot["why"]]
+    assert spot["why"] == "needs wasmtime-runtime 9.0.4, which was never published"
+    assert spot["path"].endswith("/Cargo.toml")
+
+
+@pytest.mark.usefixtures("releases", "project")
 def test_a_failure_among_many_is_in_the_table_and_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli(["sync", "8.0.1", "8.0.7"]) == 2
     captured = capsys.readouterr()

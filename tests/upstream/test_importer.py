@@ -12,9 +12,10 @@ from support.upstream import COMMIT, Upstream
 
 from patchbot.config import OWN_PACKAGES
 from patchbot.errors import EnvironmentProblem, RepositoryError
-from patchbot.model import ImportedRelease, IndexEntry, Release
+from patchbot.model import ImportedRelease, IndexEntry, MissingCrate, Release
 from patchbot.store import CommitText, Store
 from patchbot.upstream import importer, resolve
+from patchbot.upstream.resolve import OwnCrates
 from patchbot.upstream.source import LocalRegistry
 
 V8 = Release(8, 0, 1)
@@ -79,7 +80,9 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def bring(store: Store, shelf: Shelf) -> ImportedRelease:
-    return importer.import_release(store, shelf.source, V8, shelf.entries(), roots=("wasmtime",))
+    return importer.import_release(
+        store, shelf.source, V8, OwnCrates(tuple(shelf.entries())), roots=("wasmtime",)
+    )
 
 
 def contents(store: Store, tree: str) -> dict[str, bytes]:
@@ -297,7 +300,9 @@ def test_the_first_failure_stops_what_has_not_begun(store: Store, shelf: Shelf) 
         raise EnvironmentProblem("no network")
 
     with pytest.raises(EnvironmentProblem):
-        importer.import_release(store, Other(shelf.source, fail), V8, shelf.entries(), roots=("wasmtime",))
+        importer.import_release(
+            store, Other(shelf.source, fail), V8, OwnCrates(tuple(shelf.entries())), roots=("wasmtime",)
+        )
     assert len(asked) < 200
 
 
@@ -344,5 +349,25 @@ def test_both_refs_move_or_none(
 def test_an_entry_with_other_bytes_than_its_digest_is_refused(store: Store, shelf: Shelf) -> None:
     entries = [dataclasses.replace(entry, sha256="0" * 64) for entry in shelf.entries()]
     with pytest.raises(RepositoryError, match="but the index says 0000"):
-        importer.import_release(store, shelf.source, V8, entries, roots=("wasmtime",))
+        importer.import_release(store, shelf.source, V8, OwnCrates(tuple(entries)), roots=("wasmtime",))
     assert store.refs(REFS) == {}
+
+
+def test_what_was_never_published_is_remembered_and_flagged(store: Store, shelf: Shelf) -> None:
+    missing = (MissingCrate("wasmtime-environ", "8.0.1", needed_by="wasmtime"),)
+    crates = OwnCrates(tuple(shelf.entries()), missing)
+    release = importer.import_release(store, shelf.source, V8, crates, roots=("wasmtime",))
+    assert importer.load(store, V8, ("wasmtime",)) == release
+    assert release.missing == missing
+    assert "wasmtime-environ 8.0.1 was never published, and wasmtime needs it" in release.flags
+
+
+def test_what_an_earlier_patchbot_wrote_is_imported_again(store: Store, shelf: Shelf) -> None:
+    bring(store, shelf)
+    ref = f"{importer.LOCK}8.0.1"
+    written = store.resolve(ref)
+    assert written is not None
+    old = json.loads(store.read_blob(written))
+    del old["missing"]
+    store.update_refs({ref: (store.write_blob(json.dumps(old).encode()), written)})
+    assert importer.load(store, V8, ("wasmtime",)) is None

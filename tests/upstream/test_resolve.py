@@ -7,8 +7,8 @@ import pytest
 from support import crates
 
 from patchbot.config import OWN_PACKAGES
-from patchbot.errors import RepositoryError, UsageError
-from patchbot.model import Release
+from patchbot.errors import IncompleteRelease, RepositoryError, UsageError
+from patchbot.model import CratePin, ImportedRelease, MissingCrate, Release
 from patchbot.upstream import resolve
 from patchbot.upstream.source import LocalRegistry
 
@@ -28,9 +28,14 @@ class Shelf:
         crates.place(self.folder, crates.index_line(name, version, b"", deps, **more), b"")
 
     def own(self, *roots: str, release: Release = V8) -> dict[str, str]:
-        found = resolve.own_crates(self.source, roots or ("wasmtime",), release, own=OWN_PACKAGES)
-        assert [entry.name for entry in found] == sorted(entry.name for entry in found)
-        return {entry.name: entry.version for entry in found}
+        found = self.all(*roots, release=release)
+        assert found.missing == ()
+        assert [entry.name for entry in found.entries] == sorted(entry.name for entry in found.entries)
+        return {entry.name: entry.version for entry in found.entries}
+
+    def all(self, *roots: str, release: Release = V8) -> resolve.OwnCrates:
+        """Return what is there and what is missing."""
+        return resolve.own_crates(self.source, roots or ("wasmtime",), release, own=OWN_PACKAGES)
 
     def known(self) -> dict[Release, Any]:
         return resolve.releases(self.source, "wasmtime")
@@ -220,19 +225,46 @@ def test_a_disagreement_with_one_who_was_met_earlier_is_seen(shelf: Shelf) -> No
 
 
 def test_a_crate_that_is_missing_is_told(shelf: Shelf) -> None:
-    shelf.put("wasmtime", "8.0.1", "wasmtime-a")
-    with pytest.raises(RepositoryError, match=r"has no wasmtime-a 8\.0\.1, which wasmtime 8\.0\.1 needs"):
-        shelf.own()
+    shelf.put("wasmtime", "8.0.1", "wasmtime-a", "wasmtime-b")
+    shelf.put("wasmtime-b", "8.0.1", "wasmtime-a")
+    missing = (MissingCrate("wasmtime-a", "8.0.1", needed_by="wasmtime"),)
+    assert shelf.all().missing == missing
     shelf.put("wasmtime-a", "8.0.0")
-    with pytest.raises(RepositoryError, match=r"has no wasmtime-a 8\.0\.1"):
-        shelf.own()
+    assert shelf.all().missing == missing
+    assert [entry.name for entry in shelf.all().entries] == ["wasmtime", "wasmtime-b"]
+    shelf.put("wasmtime-a", "8.0.1")
+    assert shelf.all().missing == ()
 
 
 def test_a_line_that_belongs_to_another_crate_is_no_answer(shelf: Shelf) -> None:
     shelf.put("wasmtime", "8.0.1", "wasmtime-a")
     shelf.put("wasmtime-A", "8.0.1")  # one file of the index holds both
-    with pytest.raises(RepositoryError, match=r"has no wasmtime-a 8\.0\.1"):
-        shelf.own()
+    assert [crate.name for crate in shelf.all().missing] == ["wasmtime-a"]
+
+
+def imported(shelf: Shelf, *roots: str) -> ImportedRelease:
+    found = shelf.all(*roots)
+    pins = tuple(CratePin(entry, f"crates/{entry.name}", "0" * 40) for entry in found.entries)
+    return ImportedRelease(V8, roots, "", "", "", pins, missing=found.missing)
+
+
+def test_a_release_whose_roots_need_a_missing_crate_is_refused(shelf: Shelf) -> None:
+    shelf.put("wasmtime", "8.0.1", "wasmtime-a")
+    shelf.put("wasmtime-a", "8.0.1", "wasmtime-b")
+    with pytest.raises(IncompleteRelease) as caught:
+        resolve.refuse_incomplete(imported(shelf, "wasmtime"), ["wasmtime"])
+    assert caught.value.what == "the index has no wasmtime-b 8.0.1, which wasmtime-a 8.0.1 needs"
+    assert "nobody can build" in (caught.value.hint or "")
+
+
+def test_what_only_other_roots_lack_keeps_nobody(shelf: Shelf) -> None:
+    shelf.put("wasmtime", "8.0.1", {"name": "wasmtime-dev", "req": "=8.0.1", "kind": "dev"})
+    shelf.put("wasmtime-dev", "8.0.1", "wasmtime-gone")
+    shelf.put("wasmtime-wasi", "8.0.1", "wasmtime", "wasmtime-gone")
+    release = imported(shelf, "wasmtime", "wasmtime-wasi")
+    resolve.refuse_incomplete(release, ["wasmtime"])
+    with pytest.raises(IncompleteRelease):
+        resolve.refuse_incomplete(release, ["wasmtime", "wasmtime-wasi"])
 
 
 # -- several roots ----------------------------------------------------------------------------------
@@ -262,8 +294,7 @@ def test_the_first_root_must_be_there(shelf: Shelf) -> None:
 def test_an_absent_root_that_another_crate_needs_is_missing(shelf: Shelf) -> None:
     shelf.put("wasmtime", "8.0.1", "wasmtime-wasi", "wasmtime-a")
     shelf.put("wasmtime-a", "8.0.1", "wasmtime-wasi")
-    with pytest.raises(RepositoryError, match=r"has no wasmtime-wasi 8\.0\.1, which"):
-        shelf.own("wasmtime", "wasmtime-wasi")
+    assert [crate.name for crate in shelf.all("wasmtime", "wasmtime-wasi").missing] == ["wasmtime-wasi"]
 
 
 def test_a_root_with_a_version_of_its_own_comes_as_a_dependency(shelf: Shelf) -> None:
