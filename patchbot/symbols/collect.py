@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from patchbot.model import CratePin, Role
-from patchbot.symbols import asm, build_script, c, c_conditions, cfg
+from patchbot.symbols import asm, build_script, c, c_conditions, cfg, headers
 from patchbot.symbols.conditions import ModuleTree
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.expansion import Expander
 from patchbot.symbols.macros import Macro
 from patchbot.symbols.preprocessor import Expanded, Unit, preprocess
+from patchbot.symbols.quoted import QuotedMacro
 from patchbot.symbols.rust import Assembly, Attribute, DwarfName, Facts, Item
 from patchbot.symbols.spots import ExportSpot, ImportSpot, Raw, SourceSpot, Spot, TextSpot
 from patchbot.symbols.templates import Evaluator, Naming, Piece, Template
@@ -44,7 +45,8 @@ class Collected:
 
     ``texts`` are assembler texts in Rust, ``units`` the files that build scripts compile, ``dwarf`` strings
     that are written into DWARF.  ``version`` is the expression whose value upstream appends to names;
-    ``options`` are the ``cfg`` options that the crates' build scripts set.
+    ``options`` are the ``cfg`` options that the crates' build scripts set, ``declared`` what the headers of
+    crates with exported Rust names declare: (crate, header, name).
     """
 
     naming: Naming = field(default_factory=Naming)
@@ -56,6 +58,7 @@ class Collected:
     dwarf: list[Piece] = field(default_factory=list)
     variables: list[build_script.ReadVariable] = field(default_factory=list)
     options: dict[str, dict[str, cfg.Cfg]] = field(default_factory=dict)
+    declared: list[tuple[str, str, str]] = field(default_factory=list)
     doubts: list[tuple[str, int, str]] = field(default_factory=list)
 
 
@@ -86,9 +89,9 @@ class _Collector:
         self.corpus = corpus
         self.suffix = suffix
         self.out = Collected()
-        opaque = self.proc_macros()
+        quoted, opaque = self.proc_macros()
         self.naming = self.out.naming
-        self.expander = Expander(corpus, self.naming, opaque)
+        self.expander = Expander(corpus, self.naming, quoted, opaque)
         self.evaluator = Evaluator(self.find_macros, self.naming, corpus.readings)
         self.modules = ModuleTree(frozenset(corpus.rust), corpus.facts, corpus.pathed)
 
@@ -105,6 +108,7 @@ class _Collector:
         for name in facts.dwarf:
             self.out.dwarf += self.dwarf(name)
         self.build_scripts()
+        self.headers()
         self.elsewhere(facts)
         self.doubts_of(facts)
         return self.out
@@ -138,18 +142,20 @@ class _Collector:
 
     # -- Rust --------------------------------------------------------------------------------------
 
-    def proc_macros(self) -> frozenset[str]:
-        """Read the proc-macro crates: how upstream suffixes, and which macros are opaque."""
+    def proc_macros(self) -> tuple[dict[str, QuotedMacro], frozenset[str]]:
+        """Read the proc-macro crates: how upstream suffixes, and which macros can be followed or are opaque."""
         opaque: set[str] = set()
+        quoted: dict[str, QuotedMacro] = {}
         for pin in self.corpus.proc_macro_crates:
             library = self.corpus.library(pin)
             others = [p for p in self.corpus.by_crate[pin.name] if p.endswith(".rs") and p != library]
             helpers = [tree for path in others for tree in self.corpus.trees(path)]
             found = read_proc_macros(self.corpus.trees(library), pin.version, helpers)
             opaque |= found.opaque
+            quoted |= {macro.name: macro for macro in found.quoted}
             if found.version is not None:
                 self.out.naming, self.out.version = found.naming, found.version
-        return frozenset(opaque)
+        return quoted, frozenset(opaque)
 
     def find_macros(self, name: Token) -> Sequence[Macro]:
         return self.corpus.macros(name.text, name.origin.path)
@@ -169,7 +175,7 @@ class _Collector:
                 conditions = (*item.cfgs, attribute.cfg)
                 form = f"#[{word}] {item.kind}"
                 spot = ExportSpot(item, attribute)
-                self.add(name, Role.DEFINE, attribute.name.origin, form, conditions, spot)
+                self.add(name, Role.DEFINE, item.caller or attribute.name.origin, form, conditions, spot)
 
     def imported(self, item: Item) -> None:
         found = item.all("link_name", *self.naming.link)
@@ -276,6 +282,18 @@ class _Collector:
             ("build script", path, self.corpus.files[path], features),
             lambda: build_script.read(self.corpus.trees(path), features),
         )
+
+    def headers(self) -> None:
+        exported = {
+            (self.corpus.crate_of.get(raw.path, ""), raw.name)
+            for raw in self.out.raw
+            if isinstance(raw.spot, ExportSpot)
+        }
+        for crate in sorted({crate for crate, _ in exported if crate}):
+            for header, spelled in headers.declared(self.corpus, crate):
+                base, _ = split(spelled, self.suffix, self.naming.suffix)
+                if (crate, base) in exported:
+                    self.out.declared.append((crate, header, spelled))
 
     def define(self, name: str, value: Sequence[Tree]) -> str:
         """Return the text of a ``-D`` value; none counts as 1, as cc has it."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import partial
 
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.macros import LIMIT, Macro, NoMatchError, TooLargeError, expand
+from patchbot.symbols.quoted import QuotedMacro
 from patchbot.symbols.rust import (
     ASSEMBLY_MACROS,
     TRIGGER_BYTES,
@@ -67,9 +70,12 @@ PLAIN = frozenset(
 class Expander:
     """Collects the facts of every file that could make a link-time name, expansions included."""
 
-    def __init__(self, corpus: Corpus, naming: Naming, opaque: frozenset[str]) -> None:
+    def __init__(
+        self, corpus: Corpus, naming: Naming, quoted: Mapping[str, QuotedMacro], opaque: frozenset[str]
+    ) -> None:
         self._corpus = corpus
         self._naming = naming
+        self._quoted = quoted
         self._opaque = opaque
         self._words = TRIGGERS | naming.words
         self._hidden = self._words - {"DW_AT_linkage_name"}  # what a macro must not hide among its arguments
@@ -97,7 +103,14 @@ class Expander:
                 out.doubts.append(
                     Doubt(word.origin, f"#[{word.text}] is a proc macro that makes link-time names")
                 )
-        hidden = ASSEMBLY_MACROS | self._relevant | self._opaque | self._naming.export | self._naming.link
+        hidden = (
+            ASSEMBLY_MACROS
+            | self._relevant
+            | self._opaque
+            | self._quoted.keys()
+            | self._naming.export
+            | self._naming.link
+        )
         for name in out.renames:
             if name.text in hidden:
                 out.doubts.append(
@@ -114,7 +127,7 @@ class Expander:
         self._files = list(
             dict.fromkeys([*self._corpus.matching(TRIGGER_BYTES, TRIGGER_NEEDLES), *self._named(self._words)])
         )
-        wanted = set(self._opaque)
+        wanted = set(self._opaque) | self._quoted.keys()
         while True:
             known = set(self._files)
             self._files += [path for path in self._named(wanted) if path not in known]
@@ -133,9 +146,12 @@ class Expander:
         return self._corpus.with_word(words - TRIGGERS)
 
     def _matters(self, macro: Macro) -> bool:
-        return any(self._has(rule.body, self._words, self._relevant, self._opaque) for rule in macro.rules)
+        return any(
+            self._has(rule.body, self._words, self._relevant, self._opaque, self._quoted.keys())
+            for rule in macro.rules
+        )
 
-    def _has(self, trees: tuple[Tree, ...], *words: frozenset[str] | set[str]) -> bool:
+    def _has(self, trees: tuple[Tree, ...], *words: AbstractSet[str]) -> bool:
         """Whether any of these words, or a foreign block, stands anywhere in the trees."""
         found, foreign = self._corpus.readings.recall_of(
             "words", (trees,), lambda: (identifiers(trees), has_foreign_block(trees))
@@ -150,6 +166,9 @@ class Expander:
         if name in self._naming.stringify | self._naming.suffix_only:
             return
         given = call.arguments.children
+        if (quoted := self._quoted.get(name)) is not None:
+            self._follow_quoted(quoted, call, out, depth)
+            return
         if name not in self._relevant and not self._has(given, self._hidden, self._relevant):
             return
         if name in PLAIN:
@@ -170,6 +189,19 @@ class Expander:
             out.doubts.append(
                 Doubt(call.name.origin, f"{name}! cannot be followed and is given what makes link-time names")
             )
+
+    def _follow_quoted(self, macro: QuotedMacro, call: Call, out: Facts, depth: int) -> None:
+        """Read what a proc macro makes: the items are of the crate that calls it."""
+        try:
+            expansion = macro.expand(call.arguments.children)
+        except NoMatchError:
+            why = f"{macro.name}! is a proc macro that makes link-time names, and is given more than one"
+            out.doubts.append(Doubt(call.name.origin, why))
+            return
+        made = Facts()
+        self._read(expansion, call, (), made, depth)
+        made.items = [replace(item, caller=call.name.origin) for item in made.items]
+        out.add(made)
 
     def _read(
         self, trees: tuple[Tree, ...], call: Call, conditions: tuple[str, ...], out: Facts, depth: int

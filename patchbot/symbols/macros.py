@@ -77,16 +77,16 @@ def parse_macro(name: str, body: Group, place: Span, cfgs: tuple[str, ...]) -> M
         matcher, transcriber = arm[0], arm[3]
         if not isinstance(matcher, Group) or not isinstance(transcriber, Group):
             raise NoMatchError(name)
-        rules.append(MacroRule(matcher.children, _scoped(transcriber.children, place.start)))
+        rules.append(MacroRule(matcher.children, scoped(transcriber.children, place.start)))
     return Macro(name, tuple(rules), place, cfgs)
 
 
-def _scoped(trees: Sequence[Tree], scope: int) -> tuple[Tree, ...]:
-    """Return the trees as text of a macro body: they are written beside each other, not beside its callers."""
+def scoped(trees: Sequence[Tree], scope: int) -> tuple[Tree, ...]:
+    """Return the trees as text of the macro body that begins at ``scope``: they are written beside each other, not beside its callers."""
     out: list[Tree] = []
     for tree in trees:
         if isinstance(tree, Group):
-            children = _scoped(tree.children, scope)
+            children = scoped(tree.children, scope)
             opened, closed = tree.open._replace(scope=scope), tree.close._replace(scope=scope)
             out.append(Group(tree.delimiter, children, opened, closed))
         else:

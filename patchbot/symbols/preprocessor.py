@@ -84,17 +84,28 @@ def preprocess(path: str, *, read: ReadFile, defines: Mapping[str, str] | None =
 
     ``defines`` is what the build script passes with ``-D``, by name.
     """
+    return _preprocess([path], lambda variant: _Run(read, defines or {}, variant))
+
+
+def preprocess_headers(paths: Sequence[str], *, read: ReadFile, search: Sequence[str]) -> Unit:
+    """Preprocess headers side by side, each once; ``search`` are the folders for ``#include <…>``."""
+    return _preprocess(paths, lambda variant: _Run(read, {}, variant, search=tuple(search), seen=set()))
+
+
+def _preprocess(paths: Sequence[str], start: Callable[[int], _Run]) -> Unit:
     variants: list[Expanded] = []
     doubts: list[tuple[str, int, str]] = []
     most = 1
     while len(variants) < most:
-        run = _Run(read, defines or {}, len(variants))
-        run.file(path, ())
+        run = start(len(variants))
+        for path in paths:
+            run.file(path, ())
         most = max(most, min(run.most, MAX_VARIANTS))
         variants.append(_join(run.out))
         doubts = run.doubts
         if run.most > MAX_VARIANTS:
-            doubts.append((path, 0, f"a macro has {run.most} definitions, and {MAX_VARIANTS} are read"))
+            why = f"a macro has {run.most} definitions, and {MAX_VARIANTS} are read"
+            doubts.append((paths[0], 0, why))
     return Unit(tuple(dict.fromkeys(variants)), tuple(doubts))
 
 
@@ -119,9 +130,13 @@ def _would_join(left: str, right: str) -> bool:
 
 @dataclass(slots=True)
 class _Run:
+    """One pass; ``seen`` are the files read so far, if each is to be read once only."""
+
     read: ReadFile
     given: Mapping[str, str]
     variant: int
+    search: tuple[str, ...] = ()
+    seen: set[str] | None = None
     macros: dict[str, list[_Define]] = field(default_factory=dict)
     out: list[CToken] = field(default_factory=list)
     doubts: list[tuple[str, int, str]] = field(default_factory=list)
@@ -135,8 +150,10 @@ class _Run:
 
     def file(self, path: str, conditions: tuple[str, ...]) -> None:
         source = self.read(path)
-        if source is None or path in self.including:
+        if source is None or path in self.including or path in (self.seen or ()):
             return
+        if self.seen is not None:
+            self.seen.add(path)
         outer, self.including = self.including, (*self.including, path)
         stack: list[tuple[str, str]] = []  # per open #if: what failed before in it, what holds now
         pending: list[CToken] = []
@@ -196,7 +213,9 @@ class _Run:
         if named is None:
             self.doubts.append((path, offset, "the name of an included file is made by a macro"))
             return
-        target = _relative(path, named[1] or named[2])
+        name = named[1] or named[2]
+        places = [_relative(path, name), *(f"{folder}/{name}" for folder in self.search)]
+        target = next((place for place in places if self.read(place) is not None), places[0])
         if named[1] and self.read(target) is None:
             self.doubts.append((path, offset, f"the included file {target} is not there"))
         self.file(target, conditions)

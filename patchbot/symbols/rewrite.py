@@ -103,7 +103,7 @@ def unsuffixed(data: bytes, suffix: Suffix) -> bytes:
     text = data.decode("latin-1")
     mark = re.escape(suffix.text)
     literal = rf'"\w+{mark}"'
-    composed = rf'concat!\((?:"\w*", )*(?:stringify!\(\$\w+\)(?:, )?(?:"\w*", )*)+"{mark}"\)'
+    composed = rf'concat!\((?:"\w*", )*(?:stringify!\([$#]\w+\)(?:, )?(?:"\w*", )*)+"{mark}"\)'
     header = re.escape(rules.DEFINE_HEADER.decode())
     for pattern, replacement in (
         (rf"\A{header}(?:#define (\w+) \1{mark}\n)+\n", ""),

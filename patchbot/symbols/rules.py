@@ -5,6 +5,7 @@ patch           what                                                         how
 =============== ============================================================ ==========================
 links-keys      build scripts that read ``DEP_<KEY>_…``                      suffix inside the string
 suffix-c        C files                                                      ``#define`` block on top
+suffix-c-api    names that C callers know, and the headers they know them by attribute, ``#define`` block
 suffix-dwarf    names that the compiler writes into DWARF                    suffix inside the string
 suffix-rust     attributes, foreign items, assembler text in Rust            attribute or string
 suffix-s390x    assembler files, and the Rust items that only they call      ``#define`` block, attribute
@@ -37,6 +38,7 @@ from patchbot.symbols.tokens import (
     string_value,
 )
 
+_DEFINES = {".c": "suffix-c", ".h": "suffix-c-api"}  # the patch of a block of #defines, by the file it is for
 DEFINE_HEADER = b"/* patchbot: link-time names of this file, with the suffix of their release */\n"
 
 
@@ -70,6 +72,13 @@ RULES = {
             "give the names of C files the suffix",
             "C has no namespaces and a static library is searched by name: the preprocessor renames what\n"
             "this release defines or calls. Names that debuggers look up stay.",
+        ),
+        Rule(
+            "suffix-c-api",
+            1,
+            "give the names of the C API the suffix",
+            "C programs keep their source: the headers map each name to the suffixed one, so that the files\n"
+            "of one program can use different releases, each with its own headers.",
         ),
         Rule(
             "suffix-dwarf",
@@ -119,9 +128,9 @@ def edits(scan: Scan, suffix: Suffix) -> dict[str, list[Edit]]:
             if isinstance(found.spot, SourceSpot):
                 defines.setdefault(found.spot.path, set()).add(found.name)
             else:
-                out[_rule(found, called_by_assembler)] += _edit(found, scan.files, suffix)
+                out[_rule(found, called_by_assembler, scan.c_api)] += _edit(found, scan.files, suffix)
     for path, names in sorted(defines.items()):
-        rule = "suffix-c" if path.endswith(".c") else "suffix-s390x"
+        rule = _DEFINES.get(path[path.rfind(".") :], "suffix-s390x")
         out[rule].append(_define(path, names, suffix))
     if scan.version is not None and scan.inventory.upstream_suffix != suffix.text:
         span = scan.version
@@ -141,10 +150,12 @@ def _called_by_assembler(scan: Scan) -> frozenset[str]:
 
 
 def _in_assembler(found: Found) -> bool:
-    return isinstance(found.spot, SourceSpot) and not found.spot.path.endswith(".c")
+    return isinstance(found.spot, SourceSpot) and not found.spot.path.endswith((".c", ".h"))
 
 
-def _rule(found: Found, called_by_assembler: frozenset[str]) -> str:
+def _rule(found: Found, called_by_assembler: frozenset[str], c_api: frozenset[str]) -> str:
+    if isinstance(found.spot, ExportSpot) and found.symbol is not None and found.symbol.crate in c_api:
+        return "suffix-c-api"
     if isinstance(found.spot, ExportSpot) and found.name in called_by_assembler:
         return "suffix-s390x"
     if isinstance(found.spot, TextSpot) and found.dwarf:
@@ -208,14 +219,14 @@ def _name_expression(name: Token, beside: Span, files: Mapping[str, bytes], suff
 
 
 def _parts(tokens: Sequence[Token]) -> list[str]:
-    """Return string expressions for an identifier as it is written: ``foo``, ``$x``, ``[<foo_ $x>]``."""
+    """Return string expressions for an identifier as it is written: ``foo``, ``$x``, ``[<foo_ $x>]``, ``#x``."""
     parts = []
     at = 0
     while at < len(tokens):
         token = tokens[at]
         at += 1
-        if is_punct(token, "$") and at < len(tokens):
-            parts.append(f"stringify!(${tokens[at].text})")
+        if (is_punct(token, "$") or is_punct(token, "#")) and at < len(tokens):
+            parts.append(f"stringify!({token.text}{tokens[at].text})")
             at += 1
         elif token.kind in {TokenKind.IDENT, TokenKind.STRING}:
             word = (

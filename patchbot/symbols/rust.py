@@ -70,7 +70,10 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A function or static with attributes: ``head`` is its first token behind them."""
+    """A function or static with attributes: ``head`` is its first token behind them.
+
+    ``caller`` is the macro call that made it, if the macro belongs to another crate: the item is the caller's.
+    """
 
     kind: str
     name: Token
@@ -79,6 +82,7 @@ class Item:
     cfgs: tuple[str, ...]
     foreign: bool = False
     body: tuple[Tree, ...] = ()
+    caller: Span | None = None
 
     def attribute(self, *names: str) -> Attribute | None:
         """Return the first attribute of one of these names."""

@@ -51,13 +51,15 @@ _NAMESPACE = re.compile(r"(?:wasmtime|wasm|wasi)_")
 class Scan:
     """A scanned release: what it has, and where to edit it.
 
-    ``version`` is the expression whose value upstream appends to names, from 12.0 on.
+    ``version`` is the expression whose value upstream appends to names, from 12.0 on; ``c_api`` are the crates
+    whose names C callers know from headers.
     """
 
     corpus: Corpus
     inventory: Inventory
     found: tuple[Found, ...]
     version: Span | None
+    c_api: frozenset[str]
 
     @property
     def files(self) -> Mapping[str, bytes]:
@@ -116,7 +118,8 @@ class _Decision:
             blind_spots=self.blind_spots(),
             upstream_suffix=self.collected.naming.suffix,
         )
-        return Scan(self.corpus, inventory, tuple(found), self.collected.version)
+        c_api = frozenset(crate for crate, _, _ in self.collected.declared)
+        return Scan(self.corpus, inventory, tuple(found), self.collected.version, c_api)
 
     # -- whose name is it --------------------------------------------------------------------------
 
@@ -173,6 +176,10 @@ class _Decision:
             for base, suffix in self.names_in_file(path, unit):
                 if base in own:
                     found.append(Found(base, suffix, SourceSpot(path)))
+        for _, header, spelled in self.collected.declared:
+            base, suffix = split(spelled, *self.suffixes)
+            if base in own:
+                found.append(Found(base, suffix, SourceSpot(header)))
         return found
 
     def names_in_file(self, path: str, unit: Unit) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from patchbot.symbols.quoted import QuotedMacro, function_bodies, read_quoted
 from patchbot.symbols.rust import TRIGGERS, Item, mentions, read
 from patchbot.symbols.templates import Naming
 from patchbot.symbols.tokens import (
@@ -29,11 +30,13 @@ class ProcMacros:
     """What a proc-macro crate does to names.
 
     ``version`` is the expression (``env!("CARGO_PKG_VERSION")``, or the literal of a rewritten tree) whose
-    value upstream appends; ``opaque`` are macros that make link-time names in other ways.
+    value upstream appends; ``quoted`` are macros that make names of an identifier, and ``opaque`` those
+    that make link-time names in other ways.
     """
 
     naming: Naming
     version: Span | None = None
+    quoted: tuple[QuotedMacro, ...] = ()
     opaque: frozenset[str] = frozenset()
 
 
@@ -46,8 +49,13 @@ def read_proc_macros(trees: Sequence[Tree], crate_version: str, helpers: Sequenc
     link = frozenset(f.name.text for f in attribute if mentions(f.body, frozenset({"link_name"})))
     version = _version(trees, crate_version)
     if not export | link or version is None:
-        makes = mentions([*trees, *helpers], TRIGGERS)
-        return ProcMacros(Naming(), None, _names([*attribute, *function_like]) if makes else frozenset())
+        if not mentions([*trees, *helpers], TRIGGERS):
+            return ProcMacros(Naming())
+        bodies = function_bodies(trees)
+        macros = [read_quoted(f, bodies) for f in functions if f.attribute("proc_macro")]
+        quoted = tuple(macro for macro in macros if macro is not None)
+        opaque = _names([*attribute, *function_like]) - {macro.name for macro in quoted}
+        return ProcMacros(Naming(), None, quoted, opaque)
     makers = frozenset(_makers(trees)) - {"new"}
     named = [f for f in function_like if mentions(f.body, makers)]
     suffix_only = frozenset(f.name.text for f in named if _makes_suffix(f))
@@ -60,7 +68,7 @@ def read_proc_macros(trees: Sequence[Tree], crate_version: str, helpers: Sequenc
         link=link,
     )
     rest = [f for f in (*attribute, *function_like) if f.name.text not in naming.words]
-    return ProcMacros(naming, span, _names(rest))
+    return ProcMacros(naming, span, opaque=_names(rest))
 
 
 def _names(functions: Sequence[Item]) -> frozenset[str]:

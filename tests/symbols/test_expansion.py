@@ -19,7 +19,7 @@ EXPORT = 'macro_rules! export { ($n:ident) => { #[no_mangle] extern "C" fn $n() 
 
 def expander(source: str, modules: Mapping[str, str] | None = None) -> Expander:
     files = {"src/lib.rs": source, **{f"src/{name}.rs": text for name, text in (modules or {}).items()}}
-    return Expander(small.corpus(files), NAMING, OPAQUE)
+    return Expander(small.corpus(files), NAMING, {}, OPAQUE)
 
 
 def collect(source: str, modules: Mapping[str, str] | None = None) -> Facts:

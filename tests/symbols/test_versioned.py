@@ -74,12 +74,27 @@ OPAQUE = """
 
 
 def test_macros_that_make_names_in_other_ways_are_opaque_by_the_name_they_are_used_with() -> None:
-    assert macros(OPAQUE) == ProcMacros(Naming(), None, frozenset({"make", "change", "Shape"}))
+    assert macros(OPAQUE) == ProcMacros(Naming(), opaque=frozenset({"make", "change", "Shape"}))
 
 
 def test_macros_that_make_no_names_are_not_opaque() -> None:
     harmless = OPAQUE.replace("#[no_mangle]", "")
     assert macros(harmless) == ProcMacros(Naming())
+
+
+def test_a_macro_that_makes_names_of_an_identifier_is_not_opaque() -> None:
+    quoted = """
+        fn extract_ident(input: T) -> Ident { input.next() }
+        #[proc_macro]
+        pub fn declare_own(input: T) -> T {
+            let ty = extract_ident(input);
+            let delete = quote::format_ident!("{}_delete", ty);
+            (quote! { #[no_mangle] pub extern fn #delete(_: #ty) {} }).into()
+        }
+    """
+    found = macros(quoted + OPAQUE)
+    assert [macro.name for macro in found.quoted] == ["declare_own"]
+    assert found.opaque == {"make", "change", "Shape"}
 
 
 def test_names_that_another_file_of_the_crate_makes_count() -> None:
