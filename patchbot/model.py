@@ -110,6 +110,18 @@ class Suffix:
         return self.text
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a fork of a release is called: the suffix of its link-time names, and its libraries.
+
+    ``libraries`` maps upstream's library names to the fork's (``wasmtime`` → ``wasmtime_v8_0_1``), for those
+    whose paths macros print.
+    """
+
+    suffix: Suffix
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+
 # What may stand in the paths and addresses that are made of an index line; crates.io allows less.
 _PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]*")
@@ -465,6 +477,15 @@ class LinksKey:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class CratePath:
+    """A place where a macro prints the path of a library, which users then look up under that name."""
+
+    library: str
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class BlindSpot:
     """A place that could define or import a link-time name and could not be decided."""
 
@@ -490,6 +511,7 @@ class Inventory:
     strings: tuple[NameInString, ...] = ()
     links: tuple[LinksKey, ...] = ()
     options: tuple[CustomOption, ...] = ()
+    crate_paths: tuple[CratePath, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
     upstream_suffix: str = ""
 
@@ -521,6 +543,7 @@ class Inventory:
                 for k in self.links
             ],
             "options": [{"crate": o.crate, "name": o.name, "cfg": o.cfg} for o in self.options],
+            "crate_paths": [{"library": c.library, "path": c.path, "line": c.line} for c in self.crate_paths],
             "blind_spots": [{"path": b.path, "line": b.line, "why": b.why} for b in self.blind_spots],
             "upstream_suffix": self.upstream_suffix,
         }
@@ -538,6 +561,7 @@ class Inventory:
                 for k in data["links"]
             ),
             options=tuple(CustomOption(**o) for o in data["options"]),
+            crate_paths=tuple(CratePath(**c) for c in data["crate_paths"]),
             blind_spots=tuple(BlindSpot(**b) for b in data["blind_spots"]),
             upstream_suffix=data["upstream_suffix"],
         )

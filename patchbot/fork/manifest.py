@@ -13,6 +13,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from patchbot.errors import RepositoryError
+from patchbot.fork import naming
 from patchbot.model import Suffix, suffixed_links_key
 
 Table = MutableMapping[str, Any]
@@ -76,7 +77,7 @@ def rewrite(data: bytes, upstream: str, renaming: Renaming, provenance: Mapping[
 def _name_library(document: Table, name: str) -> None:
     if "lib" not in document:
         document["lib"] = tomlkit.table()
-    document["lib"]["name"] = name.replace("-", "_")
+    document["lib"]["name"] = naming.library_name(name)
 
 
 def _drop_test_targets(document: Table) -> None:

@@ -41,6 +41,11 @@ def package_name(upstream: str, release: Release, *, revision: int = 1, twin: bo
     return name
 
 
+def library_name(package: str) -> str:
+    """Return the name that Rust code uses for a package: ``wasmtime-v8-0-1`` is ``wasmtime_v8_0_1``."""
+    return package.replace("-", "_")
+
+
 def refuse_twins(names: Iterable[str]) -> None:
     """Raise ``ConfigError`` if two names are one to a registry (case, ``-`` and ``_`` do not count)."""
     seen: dict[str, str] = {}

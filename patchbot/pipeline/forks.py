@@ -16,6 +16,9 @@ from patchbot.registry import consumer
 from patchbot.registry.local import Step
 from patchbot.series import export
 
+# The patches that a fork needs for its names alone; they stand first in a series.
+_OF_FORKS = ("crate-paths", "links-keys")
+
 
 def fork(work: Workspace, synced: Synced, *, twin: bool = False) -> ForkedRelease:
     """Make the forks of a release, or take them from the last time.
@@ -36,7 +39,7 @@ def fork(work: Workspace, synced: Synced, *, twin: bool = False) -> ForkedReleas
             provenance={"series": synced.lock.digest, "tool": synced.lock.tool},
             index=work.config.registry.index,
             registry=work.config.registry.name,
-            revision=work.config.fork.revisions.get(synced.release, 1),
+            revision=work.revision(synced.release),
             twin=twin,
         )
     _save(folder, key, forked)
@@ -54,7 +57,7 @@ def fork_key(work: Workspace, synced: Synced, *, twin: bool = False) -> str:
         config.registry.index,
         config.registry.name,
         config.fork.roots,
-        config.fork.revisions.get(synced.release, 1),
+        work.revision(synced.release),
         sorted(synced.inventory.owners()),
         twin,
     )
@@ -95,11 +98,11 @@ def consumer_files(work: Workspace, forks: Sequence[ForkedRelease]) -> dict[str,
 
 
 def _tree(work: Workspace, synced: Synced, *, twin: bool) -> Iterable[TreeFile]:
-    """Return the files to fork: the series' result, or for a twin only what links keys need."""
+    """Return the files to fork: the series' result, or for a twin only what crates with other names need."""
     tree = synced.lock.result_tree
     if twin:
         names = [patch.name for patch in synced.lock.patches]
-        kept = names.index("links-keys") + 1 if "links-keys" in names else 0
+        kept = sum(name in _OF_FORKS for name in names)
         tree = work.store.tree_of(f"{export.SERIES}{synced.release}~{len(names) - kept}")
     return work.store.read_files(work.store.list_tree(tree))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from patchbot import state
 from patchbot.errors import Findings, RepositoryError
-from patchbot.model import ImportedRelease, Inventory, JsonObject, Kind, Release
+from patchbot.fork import naming
+from patchbot.model import ImportedRelease, Inventory, JsonObject, Kind, Names, Release
 from patchbot.pipeline.work import Change, Workspace
 from patchbot.series import export, lock, mail
 from patchbot.series import policy as policies
@@ -166,7 +167,11 @@ def _unchanged(work: Workspace, imported: ImportedRelease) -> Synced | None:
 def series_key(work: Workspace, imported: ImportedRelease) -> str:
     """Return the key of everything that a series is made from."""
     return state.key(
-        state.code("symbols", "series"), imported.tree, work.suffix(imported.release), work.policy_digest
+        state.code("symbols", "series"),
+        imported.tree,
+        work.suffix(imported.release),
+        work.revision(imported.release),
+        work.policy_digest,
     )
 
 
@@ -182,7 +187,8 @@ def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series,
         scanned = scan_sources(imported, _sources(work, imported), work.policy.names, work.readings)
         _refuse_blind_spots(scanned.inventory, release)
         task.tell("rewrite")
-        rewrites = rewrite.rewrite(scanned, work.policy.names, suffix)
+        names = Names(suffix, _libraries(work, release, scanned.paths.packages))
+        rewrites = rewrite.rewrite(scanned, work.policy.names, names)
         work.policy.check(release, [r.name for r in rewrites])
         task.tell("export")
         words = {name: mail.Rules(rule.subject, rule.why) for name, rule in rules.RULES.items()}
@@ -227,6 +233,15 @@ def _committed(folder: Path) -> lock.Lock:
         raise RepositoryError(
             f"cannot be read: {error.strerror}", where=file, hint="`patchbot sync` writes it anew"
         ) from None
+
+
+def _libraries(work: Workspace, release: Release, packages: Mapping[str, str]) -> dict[str, str]:
+    """Return what libraries are called in the fork (library → package, as upstream has them)."""
+    revision = work.revision(release)
+    return {
+        library: naming.library_name(naming.package_name(package, release, revision=revision))
+        for library, package in packages.items()
+    }
 
 
 def _refuse_blind_spots(inventory: Inventory, release: Release) -> None:

@@ -93,6 +93,10 @@ class Workspace:
         """Return the suffix of a release."""
         return self.config.suffix.of(release)
 
+    def revision(self, release: Release) -> int:
+        """Return which revision of a release's series this is."""
+        return self.config.fork.revisions.get(release, 1)
+
     def memory(self, release: Release, what: str) -> Path:
         """Return where results about a release are remembered."""
         return self.config.state / "releases" / str(release) / f"{what}.json"

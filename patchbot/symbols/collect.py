@@ -14,6 +14,7 @@ from patchbot.symbols.conditions import ModuleTree
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.expansion import Expander
 from patchbot.symbols.macros import Macro
+from patchbot.symbols.paths import CratePaths, read_paths
 from patchbot.symbols.preprocessor import Expanded, Unit, preprocess
 from patchbot.symbols.quoted import QuotedMacro
 from patchbot.symbols.rust import Assembly, Attribute, DwarfName, Facts, Item
@@ -46,7 +47,8 @@ class Collected:
     ``texts`` are assembler texts in Rust, ``units`` the files that build scripts compile, ``dwarf`` strings
     that are written into DWARF.  ``version`` is the expression whose value upstream appends to names;
     ``options`` are the ``cfg`` options that the crates' build scripts set, ``declared`` what the headers of
-    crates with exported Rust names declare: (crate, header, name).
+    crates with exported Rust names declare: (crate, header, name); ``paths`` are the crate paths that macros
+    print.
     """
 
     naming: Naming = field(default_factory=Naming)
@@ -59,6 +61,7 @@ class Collected:
     variables: list[build_script.ReadVariable] = field(default_factory=list)
     options: dict[str, dict[str, cfg.Cfg]] = field(default_factory=dict)
     declared: list[tuple[str, str, str]] = field(default_factory=list)
+    paths: CratePaths = field(default_factory=CratePaths)
     doubts: list[tuple[str, int, str]] = field(default_factory=list)
 
 
@@ -109,6 +112,7 @@ class _Collector:
             self.out.dwarf += self.dwarf(name)
         self.build_scripts()
         self.headers()
+        self.out.paths = read_paths(self.corpus)
         self.elsewhere(facts)
         self.doubts_of(facts)
         return self.out
@@ -135,6 +139,8 @@ class _Collector:
     def doubts_of(self, facts: Facts) -> None:
         for doubt in facts.doubts:
             self.doubt(doubt.place, doubt.why)
+        for place, why in self.out.paths.doubts:
+            self.doubt(place, why)
         self.out.doubts += [(unread.path, unread.offset, unread.why) for unread in self.corpus.unread]
 
     def doubt(self, place: Span, why: str) -> None:

@@ -102,6 +102,11 @@ class Corpus:
         given = self.manifest(pin).get("lib", {}).get("path")
         return posixpath.normpath(f"{pin.path}/{given if isinstance(given, str) else 'src/lib.rs'}")
 
+    def library_name(self, pin: CratePin) -> str:
+        """Return the name that Rust code uses for a crate."""
+        given = self.manifest(pin).get("lib", {}).get("name")
+        return (given if isinstance(given, str) else pin.name).replace("-", "_")
+
     def build_script(self, pin: CratePin) -> str | None:
         """Return where a crate's build script is, or None if it has none."""
         given = self.manifest(pin).get("package", {}).get("build")

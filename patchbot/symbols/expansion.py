@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -21,9 +21,10 @@ from patchbot.symbols.rust import (
     has_foreign_block,
     identifiers,
     read,
+    words_in_attributes,
 )
 from patchbot.symbols.templates import Naming
-from patchbot.symbols.tokens import Group, Token, Tree, flatten, is_group, is_punct
+from patchbot.symbols.tokens import Tree, flatten
 
 MAX_DEPTH = 16
 
@@ -99,7 +100,7 @@ class Expander:
                 self._left = LIMIT
                 self._follow(call, out, 0)
         for path in self._corpus.with_word(self._opaque):
-            for word in _in_attributes(self._corpus.trees(path), self._opaque):
+            for word in words_in_attributes(self._corpus.trees(path), self._opaque):
                 out.doubts.append(
                     Doubt(word.origin, f"#[{word.text}] is a proc macro that makes link-time names")
                 )
@@ -254,15 +255,3 @@ def _measured(macro: Macro, arguments: Sequence[Tree]) -> tuple[tuple[Tree, ...]
     except TooLargeError:
         return None, LIMIT + 1
     return expansion, 1 + sum(1 for _ in flatten(expansion))
-
-
-def _in_attributes(trees: Sequence[Tree], words: frozenset[str]) -> Iterator[Token]:
-    """Return where ``words`` stand in attributes, those of ``derive`` included."""
-    for at, tree in enumerate(trees):
-        if not isinstance(tree, Group):
-            continue
-        before = [tree for tree in trees[max(at - 2, 0) : at] if not is_punct(tree, "!")]
-        if is_group(tree, "[") and before and is_punct(before[-1], "#"):
-            yield from (token for token in flatten(tree.children) if token.text in words)
-        else:
-            yield from _in_attributes(tree.children, words)

@@ -11,19 +11,19 @@ from collections import Counter
 from collections.abc import Mapping
 
 from patchbot.errors import RewriteError
-from patchbot.model import Inventory, Kind, NamePolicy, Rewrite, Suffix
+from patchbot.model import Inventory, Kind, NamePolicy, Names, Rewrite, Suffix
 from patchbot.symbols import edits as edit
 from patchbot.symbols import places, rules
 from patchbot.symbols.scan import Scan, scan_rewritten
 
 
-def rewrite(scanned: Scan, policy: NamePolicy, suffix: Suffix) -> tuple[Rewrite, ...]:
+def rewrite(scanned: Scan, policy: NamePolicy, names: Names) -> tuple[Rewrite, ...]:
     """Return the generated patches that give every own name of the release the suffix, in series order.
 
     Raises ``RewriteError`` with the place if any check fails; then nothing may be written.
     """
-    _refuse_suffixed(scanned, suffix)
-    wanted = rules.edits(scanned, suffix)
+    _refuse_suffixed(scanned, names)
+    wanted = rules.edits(scanned, names)
     rewrites = []
     done: list[edit.Edit] = []
     before: dict[str, bytes] = {}
@@ -31,34 +31,37 @@ def rewrite(scanned: Scan, policy: NamePolicy, suffix: Suffix) -> tuple[Rewrite,
         done += wanted[name]
         after = edit.apply(scanned.files, done)
         changed = {path: data for path, data in after.items() if before.get(path) != data}
-        rewrites.append(Rewrite(name, rules.RULES[name].digest(suffix), changed))
+        rewrites.append(Rewrite(name, rules.RULES[name].digest(names), changed))
         before = after
-    _check(scanned, before, policy, suffix)
+    _check(scanned, before, policy, names)
     return tuple(rewrites)
 
 
-def _refuse_suffixed(scanned: Scan, suffix: Suffix) -> None:
-    """Refuse sources that have the suffix already: what it marks could not be told any more."""
-    for path, data in scanned.files.items():
-        at = data.find(suffix.text.encode())
-        if at >= 0:
-            raise RewriteError(
-                f"the suffix {suffix} stands here already",
-                where=edit.place(data, path, at),
-                hint="choose another mark in patchbot.toml",
-            )
+def _refuse_suffixed(scanned: Scan, names: Names) -> None:
+    """Refuse sources that have the suffix or a fork's name already: what they mark could not be told any more."""
+    for word in (names.suffix.text, *names.libraries.values()):
+        for path, data in scanned.files.items():
+            at = data.find(word.encode())
+            if at >= 0:
+                what = "the suffix" if word == names.suffix.text else "the library name"
+                raise RewriteError(
+                    f"{what} {word} stands here already",
+                    where=edit.place(data, path, at),
+                    hint="choose another mark in patchbot.toml",
+                )
 
 
-def _check(scanned: Scan, after: Mapping[str, bytes], policy: NamePolicy, suffix: Suffix) -> None:
+def _check(scanned: Scan, after: Mapping[str, bytes], policy: NamePolicy, names: Names) -> None:
+    suffix = names.suffix
     files = {**scanned.files, **after}
     for path, data in after.items():
         if path.endswith(".rs") and places.parse_errors(data) > places.parse_errors(scanned.files[path]):
             raise RewriteError("no longer parses when rewritten", where=path)
-        if unsuffixed(data, suffix) != scanned.files[path]:
+        if unsuffixed(data, names) != scanned.files[path]:
             raise RewriteError("taking the suffix off does not give back what it was", where=path)
     again = scan_rewritten(scanned, files, policy, suffix)
     _complete(scanned.inventory, again.inventory, suffix)
-    left = rules.edits(again, suffix)
+    left = rules.edits(again, names)
     left.pop("links-keys", None)  # a variable of another key's prefix may match twice; its own check is above
     if left:
         name, (first, *_) = next(iter(left.items()))
@@ -98,9 +101,10 @@ def _shape(inventory: Inventory) -> Counter[tuple[str, str, str, str]]:
     return Counter((s.name, s.role.value, s.path, s.kind.value) for s in inventory.symbols)
 
 
-def unsuffixed(data: bytes, suffix: Suffix) -> bytes:
-    """Take the suffix off a rewritten file by the forms that rewriting makes, knowing nothing of the edits."""
-    text = data.decode("latin-1")
+def unsuffixed(data: bytes, names: Names) -> bytes:
+    """Take the names of a fork off a rewritten file by the forms that rewriting makes, knowing nothing of the edits."""
+    suffix = names.suffix
+    text = _without_libraries(data.decode("latin-1"), names.libraries)
     mark = re.escape(suffix.text)
     literal = rf'"\w+{mark}"'
     composed = rf'concat!\((?:"\w*", )*(?:stringify!\([$#]\w+\)(?:, )?(?:"\w*", )*)+"{mark}"\)'
@@ -114,6 +118,13 @@ def unsuffixed(data: bytes, suffix: Suffix) -> bytes:
         text = re.sub(pattern, replacement, text)
     text = _unwrapped(text, f', "{suffix}")')
     return text.replace(suffix.text, "").replace(suffix.text.upper(), "").encode("latin-1")
+
+
+def _without_libraries(text: str, libraries: Mapping[str, str]) -> str:
+    for upstream, library in libraries.items():
+        text = re.sub(rf"(?:#\[cfg\([^\n]*\)\]\n)?extern crate \w+ as {library};\n", "", text)
+        text = text.replace(library, upstream)
+    return text
 
 
 def _unwrapped(text: str, end: str) -> str:

@@ -3,6 +3,7 @@
 =============== ============================================================ ==========================
 patch           what                                                         how
 =============== ============================================================ ==========================
+crate-paths     paths that macros print, and crates that use such macros      the fork's library name
 links-keys      build scripts that read ``DEP_<KEY>_…``                      suffix inside the string
 suffix-c        C files                                                      ``#define`` block on top
 suffix-c-api    names that C callers know, and the headers they know them by attribute, ``#define`` block
@@ -23,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from patchbot.errors import RewriteError
-from patchbot.model import Kind, Suffix, links_variable
+from patchbot.model import Kind, Names, Suffix, links_variable
 from patchbot.symbols.edits import Edit, place
 from patchbot.symbols.scan import Scan
 from patchbot.symbols.spots import ExportSpot, Found, ImportSpot, SourceSpot, TextSpot, VariableSpot
@@ -51,14 +52,24 @@ class Rule:
     subject: str
     why: str
 
-    def digest(self, suffix: Suffix) -> str:
+    def digest(self, names: Names) -> str:
         """Return a digest of what the rule does, for the release lock."""
-        return hashlib.sha256(f"{self.name}/{self.version} {suffix}".encode()).hexdigest()[:16]
+        words = [f"{self.name}/{self.version}", str(names.suffix)]
+        if self.name == "crate-paths":
+            words += sorted(names.libraries.values())
+        return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
 
 
 RULES = {
     rule.name: rule
     for rule in (
+        Rule(
+            "crate-paths",
+            1,
+            "print the paths of the fork's own libraries",
+            "What a macro prints is looked up where it is used, and there the library has the fork's name.\n"
+            "Crates of the fork know it by upstream's name, so they get the other one as well.",
+        ),
         Rule(
             "links-keys",
             1,
@@ -112,11 +123,12 @@ RULES = {
 }
 
 
-def edits(scan: Scan, suffix: Suffix) -> dict[str, list[Edit]]:
+def edits(scan: Scan, names: Names) -> dict[str, list[Edit]]:
     """Return the edits that give every own name of ``scan`` the suffix, by patch; none for an empty patch.
 
     Raises ``RewriteError`` for a place that no rule can edit.
     """
+    suffix = names.suffix
     own = scan.inventory.names(Kind.OWN)
     called_by_assembler = _called_by_assembler(scan)
     out: dict[str, list[Edit]] = {name: [] for name in RULES}
@@ -129,12 +141,13 @@ def edits(scan: Scan, suffix: Suffix) -> dict[str, list[Edit]]:
                 defines.setdefault(found.spot.path, set()).add(found.name)
             else:
                 out[_rule(found, called_by_assembler, scan.c_api)] += _edit(found, scan.files, suffix)
-    for path, names in sorted(defines.items()):
+    for path, bases in sorted(defines.items()):
         rule = _DEFINES.get(path[path.rfind(".") :], "suffix-s390x")
-        out[rule].append(_define(path, names, suffix))
+        out[rule].append(_define(path, bases, suffix))
     if scan.version is not None and scan.inventory.upstream_suffix != suffix.text:
         span = scan.version
         out["suffix-upstream"].append(Edit(span.path, span.start, span.end, f'"{suffix.text[1:]}"'.encode()))
+    out["crate-paths"] = list(_paths(scan, names.libraries))
     return {name: sorted(set(own_edits)) for name, own_edits in out.items() if own_edits}
 
 
@@ -267,3 +280,19 @@ def _variable(spot: VariableSpot, files: Mapping[str, bytes], suffix: Suffix) ->
     data = files[spot.place.path]
     at = data.index(prefix, spot.place.start, spot.place.end) + len(prefix)
     return Edit(spot.place.path, at, at, suffix.text.upper().encode())
+
+
+def _paths(scan: Scan, libraries: Mapping[str, str]) -> Iterator[Edit]:
+    """Print the fork's names of the libraries (upstream's → the fork's), and make them known where they are used."""
+    for printed in scan.paths.printed:
+        if printed.library in libraries:
+            place = printed.place
+            yield Edit(place.path, place.start, place.end, libraries[printed.library].encode())
+    lines: dict[tuple[str, int], list[str]] = {}
+    for user in scan.paths.users:
+        if user.library in libraries:
+            condition = f"#[cfg({user.cfg})]\n" if user.cfg else ""
+            line = f"{condition}extern crate {user.alias} as {libraries[user.library]};\n"
+            lines.setdefault((user.root, user.at), []).append(line)
+    for (root, at), own in lines.items():
+        yield Edit(root, at, at, "".join(sorted(own)).encode())

@@ -535,3 +535,15 @@ def mentions(trees: Sequence[Tree], words: frozenset[str]) -> bool:
 def identifiers(trees: Sequence[Tree]) -> frozenset[str]:
     """Return every identifier that stands anywhere in the trees."""
     return frozenset(t.text.removeprefix("r#") for t in flatten(trees) if t.kind is TokenKind.IDENT)
+
+
+def words_in_attributes(trees: Sequence[Tree], words: frozenset[str]) -> Iterator[Token]:
+    """Return where ``words`` stand in attributes, those of ``derive`` included."""
+    for at, tree in enumerate(trees):
+        if not isinstance(tree, Group):
+            continue
+        before = [tree for tree in trees[max(at - 2, 0) : at] if not is_punct(tree, "!")]
+        if is_group(tree, "[") and before and is_punct(before[-1], "#"):
+            yield from (token for token in flatten(tree.children) if token.text in words)
+        else:
+            yield from words_in_attributes(tree.children, words)

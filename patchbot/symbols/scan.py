@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from patchbot.model import (
     BlindSpot,
+    CratePath,
     CustomOption,
     ImportedRelease,
     Inventory,
@@ -29,6 +30,7 @@ from patchbot.model import (
 from patchbot.symbols import asm, cfg, places
 from patchbot.symbols.collect import ASSEMBLER, Collected, collect, split
 from patchbot.symbols.corpus import Corpus
+from patchbot.symbols.paths import CratePaths
 from patchbot.symbols.preprocessor import Unit
 from patchbot.symbols.readings import Readings
 from patchbot.symbols.spots import (
@@ -52,7 +54,7 @@ class Scan:
     """A scanned release: what it has, and where to edit it.
 
     ``version`` is the expression whose value upstream appends to names, from 12.0 on; ``c_api`` are the crates
-    whose names C callers know from headers.
+    whose names C callers know from headers, ``paths`` what macros print.
     """
 
     corpus: Corpus
@@ -60,6 +62,7 @@ class Scan:
     found: tuple[Found, ...]
     version: Span | None
     c_api: frozenset[str]
+    paths: CratePaths
 
     @property
     def files(self) -> Mapping[str, bytes]:
@@ -115,11 +118,12 @@ class _Decision:
             strings=strings,
             links=links,
             options=self.options(),
+            crate_paths=self.crate_paths(),
             blind_spots=self.blind_spots(),
             upstream_suffix=self.collected.naming.suffix,
         )
         c_api = frozenset(crate for crate, _, _ in self.collected.declared)
-        return Scan(self.corpus, inventory, tuple(found), self.collected.version, c_api)
+        return Scan(self.corpus, inventory, tuple(found), self.collected.version, c_api, self.collected.paths)
 
     # -- whose name is it --------------------------------------------------------------------------
 
@@ -224,6 +228,13 @@ class _Decision:
             for crate, options in sorted(self.collected.options.items())
             for name, when in sorted(options.items())
         )
+
+    def crate_paths(self) -> tuple[CratePath, ...]:
+        rows = (
+            CratePath(printed.library, printed.place.path, self.corpus.line_of(printed.place))
+            for printed in self.collected.paths.printed
+        )
+        return tuple(sorted(rows))
 
     # -- what could not be decided -----------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from patchbot.model import (
     Keep,
     Kind,
     NamePolicy,
+    Names,
     Release,
     Rewrite,
     Suffix,
@@ -27,6 +28,7 @@ from patchbot.symbols.rewrite import rewrite
 from patchbot.symbols.scan import Scan, scan
 
 SUFFIX = Suffix("_8_0_1_pb")
+NAMES = Names(SUFFIX)
 
 # The same examples on every machine, few enough to be run every time.
 quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
@@ -88,9 +90,9 @@ def scan_lib(source: str, modules: Mapping[str, str] | None = None, *, policy: N
     return scan(*one_crate({"src/lib.rs": source, **more}), policy)
 
 
-def rewritten(scanned: Scan, *, policy: NamePolicy = POLICY, suffix: Suffix = SUFFIX) -> dict[str, str]:
+def rewritten(scanned: Scan, *, policy: NamePolicy = POLICY, names: Names = NAMES) -> dict[str, str]:
     """Rewrite a scanned release; return the new text of every file that changed."""
-    return after(rewrite(scanned, policy, suffix))
+    return after(rewrite(scanned, policy, names))
 
 
 def after(rewrites: Sequence[Rewrite]) -> dict[str, str]:

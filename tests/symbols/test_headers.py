@@ -6,7 +6,7 @@ from support.upstream import Crate
 from symbols import small
 from symbols.native import needs_cc, said
 
-from patchbot.model import Suffix
+from patchbot.model import Names, Suffix
 from patchbot.symbols.headers import declared
 from patchbot.symbols.rules import edits
 from patchbot.symbols.scan import Scan, scan
@@ -86,7 +86,7 @@ def test_callers_keep_their_source_by_a_block_of_defines_on_top_of_each_header()
 
 
 def test_the_c_api_has_a_patch_of_its_own() -> None:
-    wanted = edits(api(HEADERS), small.SUFFIX)
+    wanted = edits(api(HEADERS), small.NAMES)
     paths = {name: {edit.path for edit in own} for name, own in wanted.items()}
     assert paths == {
         "suffix-c-api": {
@@ -99,14 +99,14 @@ def test_the_c_api_has_a_patch_of_its_own() -> None:
 
 
 def test_without_headers_it_is_a_crate_like_others() -> None:
-    assert set(edits(api({}), small.SUFFIX)) == {"suffix-rust"}
+    assert set(edits(api({}), small.NAMES)) == {"suffix-rust"}
 
 
 @needs_cc
 def test_two_releases_can_be_called_from_one_program(tmp_path: Path) -> None:
     """Each file of the program includes the headers of its release, and says the plain names."""
     for version, suffix in (("8.0.1", "_8_0_1_pb"), ("9.0.4", "_9_0_4_pb")):
-        after = small.rewritten(api(HEADERS), suffix=Suffix(suffix))
+        after = small.rewritten(api(HEADERS), names=Names(Suffix(suffix)))
         for path, text in after.items():
             if path.endswith(".h"):
                 place = tmp_path / version / path.removeprefix("crates/c-api/include/")
