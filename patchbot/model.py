@@ -505,7 +505,7 @@ class CustomOption:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything a scan of one release found."""
+    """Everything a scan of one release found; ``c_api`` are the crates whose names C callers know from headers."""
 
     symbols: tuple[Symbol, ...]
     strings: tuple[NameInString, ...] = ()
@@ -513,6 +513,7 @@ class Inventory:
     options: tuple[CustomOption, ...] = ()
     crate_paths: tuple[CratePath, ...] = ()
     blind_spots: tuple[BlindSpot, ...] = ()
+    c_api: tuple[str, ...] = ()
     upstream_suffix: str = ""
 
     def names(self, *kinds: Kind, role: Role | None = None) -> frozenset[str]:
@@ -545,6 +546,7 @@ class Inventory:
             "options": [{"crate": o.crate, "name": o.name, "cfg": o.cfg} for o in self.options],
             "crate_paths": [{"library": c.library, "path": c.path, "line": c.line} for c in self.crate_paths],
             "blind_spots": [{"path": b.path, "line": b.line, "why": b.why} for b in self.blind_spots],
+            "c_api": list(self.c_api),
             "upstream_suffix": self.upstream_suffix,
         }
 
@@ -563,6 +565,7 @@ class Inventory:
             options=tuple(CustomOption(**o) for o in data["options"]),
             crate_paths=tuple(CratePath(**c) for c in data["crate_paths"]),
             blind_spots=tuple(BlindSpot(**b) for b in data["blind_spots"]),
+            c_api=tuple(data["c_api"]),
             upstream_suffix=data["upstream_suffix"],
         )
 

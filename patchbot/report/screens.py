@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from patchbot.model import ForkedRelease, ImportedRelease, Inventory, Kind, Role
+from patchbot.model import ForkedRelease, ImportedRelease, Inventory, Kind, Role, spoken_list
 from patchbot.report.terminal import safe, table
 
 WIDTH = 100  # of what a twin says
@@ -23,8 +24,13 @@ def inventory(imported: ImportedRelease, found: Inventory) -> str:
         "",
     ]
     rows = []
+    for crate in found.c_api:
+        count = len({s.name for s in found.symbols if s.crate == crate and s.kind is Kind.OWN})
+        rows.append((f"  {count} names of the C API", crate, "in its headers; --json lists them"))
     for name in sorted(own):
         defined = [s for s in found.symbols if s.name == name and s.role is Role.DEFINE]
+        if {s.crate for s in defined} & set(found.c_api):
+            continue
         crates = ", ".join(sorted({s.crate for s in defined}))
         forms = ", ".join(sorted({s.form for s in defined}))
         rows.append((f"  {name}", crates, forms))
@@ -37,6 +43,10 @@ def inventory(imported: ImportedRelease, found: Inventory) -> str:
         names = sorted(found.names(kind))
         if names:
             lines.append(f"{title}: {', '.join(names)}")
+    if found.crate_paths:
+        libraries = Counter(row.library for row in found.crate_paths)
+        counts = (f"{library} (at {count} places)" for library, count in sorted(libraries.items()))
+        lines.append(f"macros print the paths of {spoken_list(counts)}")
     if found.links:
         lines.append(f"links keys: {', '.join(f'{k.key} ({k.crate})' for k in found.links)}")
     if found.blind_spots:

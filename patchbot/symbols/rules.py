@@ -140,7 +140,9 @@ def edits(scan: Scan, names: Names) -> dict[str, list[Edit]]:
             if isinstance(found.spot, SourceSpot):
                 defines.setdefault(found.spot.path, set()).add(found.name)
             else:
-                out[_rule(found, called_by_assembler, scan.c_api)] += _edit(found, scan.files, suffix)
+                out[_rule(found, called_by_assembler, scan.inventory.c_api)] += _edit(
+                    found, scan.files, suffix
+                )
     for path, bases in sorted(defines.items()):
         rule = _DEFINES.get(path[path.rfind(".") :], "suffix-s390x")
         out[rule].append(_define(path, bases, suffix))
@@ -166,7 +168,7 @@ def _in_assembler(found: Found) -> bool:
     return isinstance(found.spot, SourceSpot) and not found.spot.path.endswith((".c", ".h"))
 
 
-def _rule(found: Found, called_by_assembler: frozenset[str], c_api: frozenset[str]) -> str:
+def _rule(found: Found, called_by_assembler: frozenset[str], c_api: Sequence[str]) -> str:
     if isinstance(found.spot, ExportSpot) and found.symbol is not None and found.symbol.crate in c_api:
         return "suffix-c-api"
     if isinstance(found.spot, ExportSpot) and found.name in called_by_assembler:

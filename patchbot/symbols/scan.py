@@ -53,15 +53,14 @@ _NAMESPACE = re.compile(r"(?:wasmtime|wasm|wasi)_")
 class Scan:
     """A scanned release: what it has, and where to edit it.
 
-    ``version`` is the expression whose value upstream appends to names, from 12.0 on; ``c_api`` are the crates
-    whose names C callers know from headers, ``paths`` what macros print.
+    ``version`` is the expression whose value upstream appends to names, from 12.0 on; ``paths`` is what macros
+    print.
     """
 
     corpus: Corpus
     inventory: Inventory
     found: tuple[Found, ...]
     version: Span | None
-    c_api: frozenset[str]
     paths: CratePaths
 
     @property
@@ -120,10 +119,10 @@ class _Decision:
             options=self.options(),
             crate_paths=self.crate_paths(),
             blind_spots=self.blind_spots(),
+            c_api=tuple(sorted({crate for crate, _, _ in self.collected.declared})),
             upstream_suffix=self.collected.naming.suffix,
         )
-        c_api = frozenset(crate for crate, _, _ in self.collected.declared)
-        return Scan(self.corpus, inventory, tuple(found), self.collected.version, c_api, self.collected.paths)
+        return Scan(self.corpus, inventory, tuple(found), self.collected.version, self.collected.paths)
 
     # -- whose name is it --------------------------------------------------------------------------
 

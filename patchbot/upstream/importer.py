@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import datetime
+from itertools import zip_longest
 
-from patchbot.errors import RepositoryError
+from patchbot.errors import RepositoryError, UsageError
 from patchbot.model import CratePin, ImportedRelease, IndexEntry, MissingCrate, Release, TreeFile
 from patchbot.store import CommitText, Store
 from patchbot.upstream.resolve import OwnCrates
@@ -21,6 +23,8 @@ from patchbot.upstream.unpack import VCS_INFO, Unpacked, refuse_twins, unpack
 AUTHOR = "patchbot <patchbot@invalid>"
 UPSTREAM = "refs/patchbot/upstream/"
 LOCK = "refs/patchbot/lock/"
+
+NEIGHBOURS = 4  # versions of a crate that are asked where it is kept
 
 OnCrate = Callable[[IndexEntry], None]
 
@@ -59,6 +63,7 @@ def import_release(
     Raises ``RepositoryError`` for bytes that are not what the index says, or hostile.
     """
     unpacked = _download(source, crates.entries, on_crate)
+    unpacked, guessed = _located(source, unpacked)
     pins = tuple(CratePin(entry, crate.path, crate.commit) for entry, crate in unpacked)
     root = next(pin for pin in pins if pin.name == roots[0])
     published = root.entry.published or "1970-01-01T00:00:00Z"
@@ -77,7 +82,7 @@ def import_release(
         tree=store.tree_of(commit),
         published=published,
         crates=pins,
-        flags=tuple(_flags(root, pins, crates.missing)),
+        flags=(*guessed, *_flags(root, pins, crates.missing)),
         missing=crates.missing,
     )
     lock = store.write_blob(json.dumps(result.to_json(), indent=1, sort_keys=True).encode())
@@ -102,6 +107,44 @@ def _download(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return [(entry, done[entry.name]) for entry in entries]
+
+
+def _located(
+    source: Source, crates: Sequence[tuple[IndexEntry, Unpacked]]
+) -> tuple[list[tuple[IndexEntry, Unpacked]], list[str]]:
+    """Give crates that do not say where upstream keeps them the place of their nearest version that does.
+
+    wasmtime-wasi-http 9.0.0 was packed without ``.cargo_vcs_info.json``, unlike 9.0.1.
+    """
+    out: list[tuple[IndexEntry, Unpacked]] = []
+    flags: list[str] = []
+    for entry, crate in crates:
+        located = crate if crate.path else _like_neighbours(source, entry, crate, flags)
+        out.append((entry, located))
+    return out, flags
+
+
+def _like_neighbours(source: Source, entry: IndexEntry, crate: Unpacked, flags: list[str]) -> Unpacked:
+    versions = sorted(source.entries(entry.name).values(), key=lambda other: _order(other.version))
+    at = versions.index(entry) if entry in versions else len(versions)
+    near = [
+        v for pair in zip_longest(versions[at + 1 :], reversed(versions[:at])) for v in pair if v is not None
+    ]
+    for other in near[:NEIGHBOURS]:
+        found = unpack(source.crate(other), name=other.name, version=other.version)
+        if found.path:
+            flags.append(
+                f"{entry.name} {entry.version} does not say where upstream keeps it, and is placed as {other.version}"
+            )
+            return replace(crate, path=found.path)
+    return crate
+
+
+def _order(version: str) -> tuple[Release, str]:
+    try:
+        return Release.parse(version), version
+    except UsageError:  # with build metadata, or none of semver's: at the end, whose neighbours say no less
+        return Release(0, 0, 0), version
 
 
 def _place(crates: Iterable[tuple[IndexEntry, Unpacked]]) -> list[TreeFile]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from patchbot.errors import IncompleteRelease, RepositoryError, UsageError
-from patchbot.model import DependencyKind, ImportedRelease, IndexEntry, MissingCrate, Release
+from patchbot.model import DependencyKind, ImportedRelease, IndexEntry, MissingCrate, Release, spoken_list
 from patchbot.upstream.source import Source, fetch_entries
 
 # Upstream publishes in lockstep and asks for its own crates by `=x.y.z` or, for the public ones, `^x.y.z`:
@@ -104,12 +104,13 @@ def own_crates(source: Source, roots: Sequence[str], release: Release, *, own: S
 def refuse_incomplete(imported: ImportedRelease, roots: Sequence[str]) -> None:
     """Raise ``IncompleteRelease`` if ``roots`` need a crate that upstream did not publish."""
     reached = _reached(imported, roots)
-    for crate in imported.missing:
-        if (by := imported.crate(crate.needed_by)).name in reached:
-            raise IncompleteRelease(
-                f"the index has no {crate.name} {crate.version}, which {crate.needed_by} {by.version} needs",
-                hint="nobody can build this release; a later one of its line may be whole",
-            )
+    needed = [crate for crate in imported.missing if crate.needed_by in reached]
+    if needed:
+        names = spoken_list(f"{crate.name} {crate.version}" for crate in needed)
+        raise IncompleteRelease(
+            f"the index has no {names}, which wasmtime {imported.release} needs",
+            hint="nobody can build this release; a later one of its line may be whole",
+        )
 
 
 def _reached(imported: ImportedRelease, roots: Sequence[str]) -> set[str]:

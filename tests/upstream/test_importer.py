@@ -141,6 +141,34 @@ def test_a_crate_that_does_not_say_where_it_comes_from_is_refused(store: Store, 
     assert "0.40" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("other", "flagged"), [("8.0.2", "8.0.2"), ("8.0.0", "8.0.0"), ("0.1.0+build", "0.1.0+build")]
+)
+def test_it_is_placed_as_the_nearest_version_that_says_so(
+    store: Store, shelf: Shelf, other: str, flagged: str
+) -> None:
+    shelf.put("wasmtime-odd", None)
+    shelf.put("wasmtime-odd", "crates/odd", version=other)
+    wanted = [entry for entry in shelf.entries() if entry.name != "wasmtime-odd"]
+    odd = shelf.source.entries("wasmtime-odd")["8.0.1"]
+    release = importer.import_release(store, shelf.source, V8, OwnCrates((*wanted, odd)), roots=("wasmtime",))
+    assert release.crate("wasmtime-odd").path == "crates/odd"
+    assert (
+        f"wasmtime-odd 8.0.1 does not say where upstream keeps it, and is placed as {flagged}"
+        in release.flags
+    )
+
+
+def test_the_later_neighbour_is_asked_first(store: Store, shelf: Shelf) -> None:
+    shelf.put("wasmtime-odd", None)
+    shelf.put("wasmtime-odd", "crates/before", version="8.0.0")
+    shelf.put("wasmtime-odd", "crates/behind", version="9.0.0")
+    wanted = [entry for entry in shelf.entries() if entry.name != "wasmtime-odd"]
+    odd = shelf.source.entries("wasmtime-odd")["8.0.1"]
+    release = importer.import_release(store, shelf.source, V8, OwnCrates((*wanted, odd)), roots=("wasmtime",))
+    assert release.crate("wasmtime-odd").path == "crates/behind"
+
+
 def test_two_crates_of_one_place_are_refused(store: Store, shelf: Shelf) -> None:
     shelf.put("wasmtime-twin", "crates/wasmtime", {"src/other.rs": ""})
     with pytest.raises(RepositoryError, match="wasmtime-twin and wasmtime both come from crates/wasmtime"):
