@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from patchbot.symbols import cfg
 from patchbot.symbols.cfg import NEVER, All, Any, Cfg, Not, Opaque
@@ -164,7 +164,7 @@ class _Walk:
             value = ()
         written = self._script.string(name)
         if written is not None:
-            self._facts.defines[written] = Define(tuple(value), when)
+            self.given(written, Define(tuple(value), when), arguments)
             return
         family = _family(name, self._script)
         if family is not None:
@@ -173,6 +173,16 @@ class _Walk:
             self._facts.doubts.append(
                 (arguments.origin, "the build script defines a macro whose name is not written out")
             )
+
+    def given(self, name: str, define: Define, arguments: Group) -> None:
+        """Add a macro; branches of the script can give it one after another."""
+        known = self._facts.defines.get(name)
+        if known is not None and render(known.value) != render(define.value):
+            why = f"the build script gives the macro {name} another value than before"
+            self._facts.doubts.append((arguments.origin, why))
+        elif known is not None:
+            define = replace(known, cfg=cfg.simplify(Any((known.cfg, define.cfg))))
+        self._facts.defines[name] = define
 
 
 def _family(name: Sequence[Tree], script: Script) -> DefineFamily | None:

@@ -128,6 +128,18 @@ def test_macros_are_defined_under_the_conditions_around_them() -> None:
     }
 
 
+def test_a_macro_can_be_given_in_several_branches() -> None:
+    source = """
+        fn main() {
+            if cfg!(windows) { b.define("SUFFIX", Some(suffix!())); }
+            else if cfg!(target_arch = "s390x") { b.define("SUFFIX", Some(suffix!())); }
+        }
+    """
+    found = facts(source)
+    assert cfg.render(found.defines["SUFFIX"].cfg) == 'any(windows, target_arch = "s390x")'
+    assert found.doubts == []
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -196,6 +208,14 @@ def test_variables_of_links_keys_are_found_with_their_place() -> None:
         ("b.file(name);", "the build script compiles a file whose name is not written out"),
         ("b.files(sources());", "the build script compiles a file whose name is not written out"),
         ('b.define(&name, "x");', "the build script defines a macro whose name is not written out"),
+        (
+            'b.define("A", "x"); b.define("A", "y");',
+            "the build script gives the macro A another value than before",
+        ),
+        (
+            'b.define("A", "x"); b.define("A", None);',
+            "the build script gives the macro A another value than before",
+        ),
         ('b.flag("-DA=b");', 'the build script gives the compiler "-DA=b", which is not followed'),
         ('b.flag("-include");', 'the build script gives the compiler "-include", which is not followed'),
         (
