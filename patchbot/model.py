@@ -417,7 +417,7 @@ class Symbol:
 
     ``name`` is the base name; ``suffix`` what the place already appends to it (upstream's from 12.0 on,
     ours in a rewritten tree).  ``form`` says how the source spells it and ``cfg`` when it is compiled,
-    empty for always.
+    empty for always; ``weak`` when a definition is weak, empty for never (``all()`` for always).
     """
 
     name: str
@@ -430,6 +430,7 @@ class Symbol:
     cfg: str
     suffix: str = ""
     upstream_suffixed: bool = False
+    weak: str = ""
 
     def to_json(self) -> JsonObject:
         """Spell the symbol as ``scan --json`` does."""
@@ -444,6 +445,7 @@ class Symbol:
             "cfg": self.cfg,
             "suffix": self.suffix,
             "upstream_suffixed": self.upstream_suffixed,
+            "weak": self.weak,
         }
 
 

@@ -21,12 +21,12 @@ from patchbot.symbols.preprocessor import Expanded
 
 @dataclass(frozen=True, slots=True)
 class CName:
-    """A name with external linkage; ``offset`` is in the preprocessed text."""
+    """A name with external linkage; ``offset`` is in the preprocessed text, ``weak`` where it is said to be weak."""
 
     name: str
     role: Role
     offset: int
-    weak: bool = False
+    weak: int | None = None
     in_string: bool = False
 
 
@@ -99,7 +99,8 @@ def _declared(node: Node, doubts: list[tuple[int, str]]) -> Iterator[CName]:
         return
     words = {child.text for child in node.children if child.type == "storage_class_specifier"}
     text = (node.text or b"").partition(b"{")[0]
-    weak = _WEAK.search(text) is not None
+    found = _WEAK.search(text)
+    weak = None if found is None else node.start_byte + found.start()
     if b"static" in words and b"extern" not in words:
         return
     if _OTHER_NAME.search(text):

@@ -145,21 +145,22 @@ def _arguments(tokens: list[tuple[str, str]], at: int) -> tuple[tuple[Cfg, ...] 
 
 def render(cfg: Cfg) -> str:
     """Spell an expression as rustfmt does; one that always holds is empty."""
-    return "" if cfg == ALWAYS else _render(cfg)
+    return "" if cfg == ALWAYS else spell(cfg)
 
 
-def _render(cfg: Cfg) -> str:
+def spell(cfg: Cfg) -> str:
+    """Spell an expression as rustfmt does: ``all()`` always holds."""
     match cfg:
         case Option(name, None):
             return name
         case Option(name, value):
             return f'{name} = "{value}"'
         case Not(part):
-            return f"not({_render(part)})"
+            return f"not({spell(part)})"
         case All(parts):
-            return f"all({', '.join(map(_render, parts))})"
+            return f"all({', '.join(map(spell, parts))})"
         case Any(parts):
-            return f"any({', '.join(map(_render, parts))})"
+            return f"any({', '.join(map(spell, parts))})"
         case Opaque(text):
             return f"opaque({text})"
 

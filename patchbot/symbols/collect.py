@@ -340,21 +340,28 @@ class _Collector:
             if name.in_string:
                 self.doubt_in(text, name.offset, f"the assembler name {name.name} is given in a string")
             form = "C definition" if name.role is Role.DEFINE else "C declaration"
-            form = f"{form}, weak" if name.weak else form
-            self.source(source, name.name, name.role, text, name.offset, form)
+            weak = "" if name.weak is None else cfg.spell(self.condition(source, text, name.weak))
+            form = f"{form}, weak" if weak else form
+            self.source(source, name.name, name.role, text, name.offset, form, weak)
 
     def doubt_in(self, text: Expanded, offset: int, why: str) -> None:
         token = text.token_at(offset)
         self.out.doubts.append((token.path, token.offset, why))
 
-    def source(self, source: _Source, name: str, role: Role, text: Expanded, offset: int, form: str) -> None:
+    def source(
+        self, source: _Source, name: str, role: Role, text: Expanded, offset: int, form: str, weak: str = ""
+    ) -> None:
         token = text.token_at(offset)
         base, suffix = split(name, self.suffix, self.naming.suffix)
-        conditions = [c_conditions.translate(condition, source.build) for condition in token.conditions]
-        when = cfg.render(cfg.simplify(cfg.All((source.cfg, *conditions))))
+        when = cfg.render(cfg.simplify(cfg.All((source.cfg, self.condition(source, text, offset)))))
         self.out.raw.append(
-            Raw(base, suffix, role, token.path, token.offset, form, when, SourceSpot(source.path))
+            Raw(base, suffix, role, token.path, token.offset, form, when, SourceSpot(source.path), weak)
         )
+
+    def condition(self, source: _Source, text: Expanded, offset: int) -> cfg.Cfg:
+        """Return what the ``#if``s around a place of preprocessed text mean."""
+        conditions = text.token_at(offset).conditions
+        return cfg.simplify(cfg.All(tuple(c_conditions.translate(c, source.build) for c in conditions)))
 
 
 def _writing(corpus: Corpus, path: str) -> list[Span]:

@@ -135,7 +135,9 @@ class _Decision:
             symbol = self.symbol(raw, self.kind(raw, kept, defined))
             # A macro's variants read one place once each; their conditions are alternatives.
             if (known := symbols.get(_key(raw))) is not None:
-                symbol = replace(known, cfg=cfg.either([known.cfg, symbol.cfg]))
+                symbol = replace(
+                    known, cfg=cfg.either([known.cfg, symbol.cfg]), weak=known.weak or symbol.weak
+                )
             symbols[_key(raw)] = symbol
         return [Found(raw.name, raw.suffix, raw.spot, symbols[_key(raw)]) for raw in self.collected.raw]
 
@@ -152,6 +154,7 @@ class _Decision:
             cfg=raw.cfg,
             suffix=raw.suffix,
             upstream_suffixed=bool(upstream) and raw.suffix == upstream,
+            weak=raw.weak,
         )
 
     def kind(self, raw: Raw, kept: set[str], defined: set[str]) -> Kind:

@@ -54,7 +54,10 @@ Spot = ExportSpot | ImportSpot | TextSpot | SourceSpot | VariableSpot
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A definition or import before it is known whose name it is; ``suffix`` is what stands behind it."""
+    """A definition or import before it is known whose name it is; ``suffix`` is what stands behind it.
+
+    ``weak`` is the condition under which a definition is weak, empty for never.
+    """
 
     name: str
     suffix: str
@@ -64,6 +67,7 @@ class Raw:
     form: str
     cfg: str
     spot: Spot
+    weak: str = ""
 
 
 @dataclass(frozen=True, slots=True)

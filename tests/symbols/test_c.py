@@ -111,11 +111,10 @@ def test_a_name_that_only_some_builds_export_counts_as_defined(source: str, name
 # -- what else is told ------------------------------------------------------------------------------
 
 
-def test_weak_is_told() -> None:
-    found = facts(
-        "__attribute__((weak)) int x(void) { int weak; return 1; }\nint y(void) { int weak; return 1; }"
-    )
-    assert [(name.name, name.weak) for name in found.names] == [("x", True), ("y", False)]
+def test_weak_is_told_with_its_place() -> None:
+    source = "__attribute__((weak)) int x(void) { int weak; return 1; }\nint y(void) { int weak; return 1; }"
+    found = facts(source)
+    assert [(name.name, name.weak) for name in found.names] == [("x", source.index("weak")), ("y", None)]
 
 
 def test_a_name_given_to_the_assembler_is_the_linkers() -> None:
