@@ -33,6 +33,7 @@ def code(*rooms: str) -> str:
 
 def _sources(rooms: Iterable[str]) -> Iterable[Path]:
     yield _PACKAGE / "model.py"
+    yield _PACKAGE / "truth.py"
     yield _PACKAGE / "targets.py"
     yield _PACKAGE / "store.py"
     for room in rooms:

@@ -63,9 +63,10 @@ class Target:
         """Whether its objects are ELF, where names are spelled as they are in C."""
         return self.os not in _APPLE | {"windows", "uefi"} and not self.arch.startswith("wasm")
 
-    def option(self, name: str, value: str | None) -> bool | None:
-        """Return whether a ``cfg`` option is set on this target, None if the triple does not say."""
-        values = {
+    @property
+    def values(self) -> dict[str, str]:
+        """The ``cfg`` options that have a value; cargo gives them to build scripts as ``CARGO_CFG_…``."""
+        return {
             "target_arch": self.arch,
             "target_os": self.os,
             "target_env": self.env,
@@ -74,8 +75,11 @@ class Target:
             "target_pointer_width": str(self.pointer_width),
             "target_endian": self.endian,
         }
+
+    def option(self, name: str, value: str | None) -> bool | None:
+        """Return whether a ``cfg`` option is set on this target, None if the triple does not say."""
         if value is not None:
-            return values[name] == value if name in values else None
+            return self.values[name] == value if name in self.values else None
         return self.family == name if name in {"unix", "windows"} else None
 
 

@@ -73,3 +73,16 @@ def test_options() -> None:
                                              ("aarch64-apple-darwin", False), ("x86_64-pc-windows-gnu", False)])  # fmt: skip
 def test_which_objects_are_elf(triple: str, elf: object) -> None:
     assert KNOWN[triple].is_elf is elf
+
+
+def test_a_target_has_the_values_that_build_scripts_ask_for() -> None:
+    values = KNOWN["s390x-unknown-linux-gnu"].values
+    assert (values["target_arch"], values["target_endian"], values["target_pointer_width"]) == (
+        "s390x",
+        "big",
+        "64",
+    )
+    for target in KNOWN.values():
+        for name, value in target.values.items():
+            assert target.option(name, value) is True
+            assert target.option(name, f"{value}x") is False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,7 +22,7 @@ from patchbot.symbols.rust import Assembly, Attribute, DwarfName, Facts, Item
 from patchbot.symbols.spots import ExportSpot, ImportSpot, Raw, SourceSpot, Spot, TextSpot
 from patchbot.symbols.templates import Evaluator, Naming, Piece, Template
 from patchbot.symbols.tokens import Group, Span, Token, TokenKind, Tree, flatten, is_punct
-from patchbot.symbols.versioned import read_proc_macros
+from patchbot.symbols.versioned import ProcMacros, read_proc_macros
 
 MAKES = frozenset({asm.Use.LABEL, asm.Use.SET, asm.Use.COMMON})
 ASSEMBLER = (".S", ".s")
@@ -67,7 +68,7 @@ class Collected:
 
 def collect(corpus: Corpus, suffix: str) -> Collected:
     """Read a release; names that end with ``suffix`` (if it is not empty) or upstream's are split there."""
-    return _Collector(corpus, suffix).run()
+    return Collector(corpus, suffix).run()
 
 
 def split(name: str, *suffixes: str) -> tuple[str, str]:
@@ -87,7 +88,9 @@ class _Source:
     build: build_script.BuildFacts
 
 
-class _Collector:
+class Collector:
+    """Reads a release piece by piece, into ``out``."""
+
     def __init__(self, corpus: Corpus, suffix: str) -> None:
         self.corpus = corpus
         self.suffix = suffix
@@ -98,7 +101,17 @@ class _Collector:
         self.evaluator = Evaluator(self.find_macros, self.naming, corpus.readings)
         self.modules = ModuleTree(frozenset(corpus.rust), corpus.facts, corpus.pathed)
 
+    def within(self, corpus: Corpus) -> Collector:
+        """Return a collector of the same release that sees only what ``corpus`` has; it starts empty."""
+        other = copy(self)
+        other.corpus = corpus
+        other.out = Collected(naming=self.naming, version=self.out.version)
+        other.expander = self.expander.within(corpus)
+        other.evaluator = Evaluator(other.find_macros, self.naming, corpus.readings)
+        return other
+
     def run(self) -> Collected:
+        """Read everything, once."""
         facts = self.expander.collect()
         self.out.files = self.expander.files
         for item in facts.items:
@@ -137,6 +150,7 @@ class _Collector:
                     self.doubt(place, "writes code that makes a link-time name")
 
     def doubts_of(self, facts: Facts) -> None:
+        """Take over what readers of Rust could not decide."""
         for doubt in facts.doubts:
             self.doubt(doubt.place, doubt.why)
         for place, why in self.out.paths.doubts:
@@ -144,6 +158,7 @@ class _Collector:
         self.out.doubts += [(unread.path, unread.offset, unread.why) for unread in self.corpus.unread]
 
     def doubt(self, place: Span, why: str) -> None:
+        """Add a place that could hide a name."""
         self.out.doubts.append((place.path, place.start, why))
 
     # -- Rust --------------------------------------------------------------------------------------
@@ -155,18 +170,29 @@ class _Collector:
         for pin in self.corpus.proc_macro_crates:
             library = self.corpus.library(pin)
             others = [p for p in self.corpus.by_crate[pin.name] if p.endswith(".rs") and p != library]
-            helpers = [tree for path in others for tree in self.corpus.trees(path)]
-            found = read_proc_macros(self.corpus.trees(library), pin.version, helpers)
+            found = self.proc_macro_crate(library, others, pin.version)
             opaque |= found.opaque
             quoted |= {macro.name: macro for macro in found.quoted}
             if found.version is not None:
                 self.out.naming, self.out.version = found.naming, found.version
         return quoted, frozenset(opaque)
 
+    def proc_macro_crate(self, library: str, others: Sequence[str], version: str) -> ProcMacros:
+        """Read a proc-macro crate, once for all releases that have it."""
+
+        def read() -> ProcMacros:
+            helpers = [tree for path in others for tree in self.corpus.trees(path)]
+            return read_proc_macros(self.corpus.trees(library), version, helpers)
+
+        files = tuple((path, self.corpus.files.get(path, b"")) for path in (library, *others))
+        return self.corpus.readings.recall(("proc macros", version, files), read)
+
     def find_macros(self, name: Token) -> Sequence[Macro]:
+        """Return the macro definitions that a name can mean where it stands."""
         return self.corpus.macros(name.text, name.origin.path)
 
     def exported(self, item: Item) -> None:
+        """Add the names that attributes of an item make."""
         for word in _UNUSUAL:
             if (unusual := item.attribute(word)) is not None:
                 self.doubt(unusual.name.origin, f"#[{word}] on {item.name.text} may make a link-time name")
@@ -184,6 +210,7 @@ class _Collector:
                 self.add(name, Role.DEFINE, item.caller or attribute.name.origin, form, conditions, spot)
 
     def imported(self, item: Item) -> None:
+        """Add the name of a foreign item."""
         found = item.all("link_name", *self.naming.link)
         if any(attribute.cfg for attribute in found):
             why = f"{item.name.text} is imported under another name in some builds only"
@@ -221,6 +248,7 @@ class _Collector:
             yield assembly, template, text
 
     def assembler(self, text: str) -> asm.AsmText:
+        """Return the names of assembler text."""
         return self.corpus.readings.recall(("assembler", text), lambda: asm.scan(text))
 
     def defined_in(self, texts: Sequence[tuple[Assembly, Template, asm.AsmText]]) -> None:
@@ -257,6 +285,7 @@ class _Collector:
     def add(
         self, name: str, role: Role, place: Span, form: str, conditions: Sequence[str], spot: Spot
     ) -> None:
+        """Add a name that Rust makes or uses."""
         base, suffix = split(name, self.suffix, self.naming.suffix)
         when = cfg.join((*(self.modules.conditions(place.path) or ()), *conditions))
         self.out.raw.append(Raw(base, suffix, role, place.path, place.start, form, when, spot))
@@ -264,6 +293,7 @@ class _Collector:
     # -- C and assembler files ---------------------------------------------------------------------
 
     def build_scripts(self) -> None:
+        """Read the build scripts, and the files that they compile."""
         for pin in self.corpus.release.crates:
             path = self.corpus.build_script(pin)
             if path is None:
@@ -283,6 +313,7 @@ class _Collector:
                     self.doubt(compiled.place, f"compiles {compiled.path}, which the crate does not have")
 
     def build_script(self, pin: CratePin, path: str) -> build_script.BuildFacts:
+        """Read a crate's build script."""
         features = self.corpus.features(pin)
         return self.corpus.readings.recall(
             ("build script", path, self.corpus.files[path], features),
@@ -290,6 +321,7 @@ class _Collector:
         )
 
     def headers(self) -> None:
+        """Find which exported names headers declare."""
         exported = {
             (self.corpus.crate_of.get(raw.path, ""), raw.name)
             for raw in self.out.raw
@@ -312,6 +344,7 @@ class _Collector:
         return template.text
 
     def compiled(self, source: _Source, unit: Unit) -> None:
+        """Read a file that a build script compiles."""
         self.out.doubts += unit.doubts
         self.out.units.append((source.path, unit))
         for text in unit.variants:
@@ -325,6 +358,7 @@ class _Collector:
                 )
 
     def assembler_file(self, source: _Source, text: Expanded) -> None:
+        """Add the names of an assembler file."""
         names = self.assembler(text.text)
         for doubt in names.doubts:
             self.doubt_in(text, doubt.start, doubt.why)
@@ -333,6 +367,7 @@ class _Collector:
             self.source(source, name, Role.DEFINE, text, made.start, "assembler file")
 
     def c_file(self, source: _Source, text: Expanded) -> None:
+        """Add the names of a C file."""
         facts = c.scan(text)
         for offset, why in facts.doubts:
             self.doubt_in(text, offset, why)
@@ -345,12 +380,14 @@ class _Collector:
             self.source(source, name.name, name.role, text, name.offset, form, weak)
 
     def doubt_in(self, text: Expanded, offset: int, why: str) -> None:
+        """Add a place of preprocessed text that could hide a name."""
         token = text.token_at(offset)
         self.out.doubts.append((token.path, token.offset, why))
 
     def source(
         self, source: _Source, name: str, role: Role, text: Expanded, offset: int, form: str, weak: str = ""
     ) -> None:
+        """Add a name of a compiled file."""
         token = text.token_at(offset)
         base, suffix = split(name, self.suffix, self.naming.suffix)
         when = cfg.render(cfg.simplify(cfg.All((source.cfg, self.condition(source, text, offset)))))

@@ -6,7 +6,8 @@ import posixpath
 import re
 import tomllib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -33,13 +34,24 @@ class Unread:
 
 @dataclass
 class Corpus:
-    """A release's crates and files; reading is done on demand and remembered in ``readings``."""
+    """A release's crates and files; reading is done on demand and remembered in ``readings``.
+
+    ``has`` tells which macro definitions there are, and ``used`` are those that were asked for.
+    """
 
     release: ImportedRelease
     files: Mapping[str, bytes]
     readings: Readings = field(default_factory=Readings)
     unread: list[Unread] = field(default_factory=list)
+    has: Callable[[Macro], bool] = lambda _: True
+    used: dict[Span, Macro] = field(default_factory=dict)
     _manifests: dict[str, Mapping[str, dict[str, object]]] = field(default_factory=dict)
+
+    def only(self, has: Callable[[Macro], bool]) -> Corpus:
+        """Return the same sources with the macro definitions that ``has`` says are there, and no others."""
+        view = copy(self)
+        view.has, view.used = has, {}
+        return view
 
     @cached_property
     def by_crate(self) -> dict[str, list[str]]:
@@ -177,16 +189,17 @@ class Corpus:
             macro
             for path in dict.fromkeys(self._macro_files.get(name, []))
             for macro in self.facts(path).macros
-            if macro.name == name
+            if macro.name == name and self.has(macro)
         ]
         crate = self.crate_of.get(near)
-        for scope in (
+        scopes = (
             [m for m in found if m.place.path == near],
             [m for m in found if self.crate_of.get(m.place.path) == crate],
-        ):
-            if scope:
-                return scope
-        return found
+            found,
+        )
+        meant = next((scope for scope in scopes if scope), [])
+        self.used.update((macro.place, macro) for macro in meant)
+        return meant
 
     def _cannot_read(self, path: str, offset: int, why: str) -> None:
         problem = Unread(path, offset, why)

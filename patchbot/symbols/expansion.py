@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from copy import copy
 from dataclasses import replace
 from functools import partial
 
@@ -84,6 +85,13 @@ class Expander:
         self._files: list[str] = []
         self._left = LIMIT  # tokens that the macro call of a file may still become, with all calls in it
 
+    def within(self, corpus: Corpus) -> Expander:
+        """Return an expander of the same release for a view of its sources: which files matter is known."""
+        self._find_files()
+        other = copy(self)
+        other._corpus = corpus  # noqa: SLF001 - one of us
+        return other
+
     @property
     def files(self) -> tuple[str, ...]:
         """The files that were worth reading."""
@@ -97,8 +105,7 @@ class Expander:
             facts = self._corpus.facts(path)
             out.add(facts)
             for call in facts.calls:
-                self._left = LIMIT
-                self._follow(call, out, 0)
+                out.add(self.follow(call))
         for path in self._corpus.with_word(self._opaque):
             for word in words_in_attributes(self._corpus.trees(path), self._opaque):
                 out.doubts.append(
@@ -119,12 +126,22 @@ class Expander:
                 )
         return out
 
+    def follow(self, call: Call) -> Facts:
+        """Return what a macro call of a file becomes, with all calls in it."""
+        self._left = LIMIT
+        made = Facts()
+        self._follow(call, made, 0)
+        made.assembly = [replace(assembly, caller=call.name.origin) for assembly in made.assembly]
+        return made
+
     def _find_files(self) -> None:
         """Read files until no macro is left that could matter and was not looked at.
 
         A macro matters if its body has a trigger or calls one that matters; a file matters if it has a
         trigger or names a macro that does.
         """
+        if self._files:
+            return
         self._files = list(
             dict.fromkeys([*self._corpus.matching(TRIGGER_BYTES, TRIGGER_NEEDLES), *self._named(self._words)])
         )
@@ -194,7 +211,8 @@ class Expander:
     def _follow_quoted(self, macro: QuotedMacro, call: Call, out: Facts, depth: int) -> None:
         """Read what a proc macro makes: the items are of the crate that calls it."""
         try:
-            expansion = macro.expand(call.arguments.children)
+            given = call.arguments.children
+            expansion = self._corpus.readings.recall_of("quoted", (macro, given), lambda: macro.expand(given))
         except NoMatchError:
             why = f"{macro.name}! is a proc macro that makes link-time names, and is given more than one"
             out.doubts.append(Doubt(call.name.origin, why))

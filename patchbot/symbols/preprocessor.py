@@ -62,10 +62,14 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A source file, preprocessed: one text per variant, and what could not be read (path, offset, why)."""
+    """A source file, preprocessed: one text per variant, and what could not be read (path, offset, why).
+
+    ``files`` are all that were read for it.
+    """
 
     variants: tuple[Expanded, ...]
     doubts: tuple[tuple[str, int, str], ...] = ()
+    files: tuple[str, ...] = ()
 
 
 ReadFile = Callable[[str], str | None]
@@ -95,6 +99,7 @@ def preprocess_headers(paths: Sequence[str], *, read: ReadFile, search: Sequence
 def _preprocess(paths: Sequence[str], start: Callable[[int], _Run]) -> Unit:
     variants: list[Expanded] = []
     doubts: list[tuple[str, int, str]] = []
+    files: dict[str, None] = {}
     most = 1
     while len(variants) < most:
         run = start(len(variants))
@@ -103,10 +108,11 @@ def _preprocess(paths: Sequence[str], start: Callable[[int], _Run]) -> Unit:
         most = max(most, min(run.most, MAX_VARIANTS))
         variants.append(_join(run.out))
         doubts = run.doubts
+        files |= run.files
         if run.most > MAX_VARIANTS:
             why = f"a macro has {run.most} definitions, and {MAX_VARIANTS} are read"
             doubts.append((paths[0], 0, why))
-    return Unit(tuple(dict.fromkeys(variants)), tuple(doubts))
+    return Unit(tuple(dict.fromkeys(variants)), tuple(doubts), tuple(files))
 
 
 def _join(tokens: Sequence[CToken]) -> Expanded:
@@ -140,6 +146,7 @@ class _Run:
     macros: dict[str, list[_Define]] = field(default_factory=dict)
     out: list[CToken] = field(default_factory=list)
     doubts: list[tuple[str, int, str]] = field(default_factory=list)
+    files: dict[str, None] = field(default_factory=dict)
     most: int = 1
     including: tuple[str, ...] = ()
     left: int = MAX_TOKENS  # that macros may still become
@@ -152,6 +159,7 @@ class _Run:
         source = self.read(path)
         if source is None or path in self.including or path in (self.seen or ()):
             return
+        self.files[path] = None
         if self.seen is not None:
             self.seen.add(path)
         outer, self.including = self.including, (*self.including, path)

@@ -105,11 +105,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """An ``asm!``-like invocation: its operands are not yet told apart from its text."""
+    """An ``asm!``-like invocation: its operands are not yet told apart from its text.
+
+    ``caller`` is the macro call in a file that it is an expansion of, None where it stands in the file itself.
+    """
 
     name: Token
     arguments: tuple[Tree, ...]
     cfgs: tuple[str, ...]
+    caller: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

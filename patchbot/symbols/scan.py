@@ -84,7 +84,18 @@ def scan(
 
 def scan_rewritten(before: Scan, files: Mapping[str, bytes], policy: NamePolicy, suffix: Suffix) -> Scan:
     """Scan a rewritten release: names that end with ``suffix`` are told by their base name."""
-    return _scan(Corpus(before.corpus.release, files, before.corpus.readings), policy, suffix.text)
+    return scan_suffixed(before.corpus.release, files, policy, suffix, before.corpus.readings)
+
+
+def scan_suffixed(
+    release: ImportedRelease,
+    files: Mapping[str, bytes],
+    policy: NamePolicy,
+    suffix: Suffix,
+    readings: Readings | None = None,
+) -> Scan:
+    """Scan a release that was rewritten before: names that end with ``suffix`` are told by their base name."""
+    return _scan(Corpus(release, files, readings or Readings()), policy, suffix.text)
 
 
 def _scan(corpus: Corpus, policy: NamePolicy, suffix: str) -> Scan:

@@ -172,3 +172,14 @@ def test_what_did_not_change_is_not_read_again() -> None:
     assert after.trees(same) is before.trees(same)
     assert after.facts(same) is before.facts(same)
     assert after.trees(LIB) != before.trees(LIB)
+
+
+def test_a_view_has_fewer_macros_and_knows_which_were_asked_for() -> None:
+    source = "macro_rules! a { () => {} } macro_rules! b { () => {} }"
+    whole = small.corpus({"src/lib.rs": source})
+    view = whole.only(lambda macro: macro.name == "b")
+    assert [macro.name for macro in view.macros("b", "crates/runtime/src/lib.rs")] == ["b"]
+    assert view.macros("a", "crates/runtime/src/lib.rs") == []
+    assert [macro.name for macro in view.used.values()] == ["b"]
+    assert [macro.name for macro in whole.macros("a", "crates/runtime/src/lib.rs")] == ["a"]
+    assert [macro.name for macro in whole.used.values()] == ["a"]

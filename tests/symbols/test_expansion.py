@@ -221,3 +221,23 @@ def test_a_chain_as_deep_as_upstreams_is_followed() -> None:
     last = EXPORT.replace("export", f"m{MAX_DEPTH - 1}")
     found = collect(f"{chain}{last}m0!(f);")
     assert (exported(found), doubts(found)) == (["f"], [])
+
+
+def test_assembly_of_an_expansion_remembers_its_call() -> None:
+    source = 'macro_rules! a { ($n:expr) => { global_asm!($n); } }\nglobal_asm!("x");\nfn f() { a!("y"); }'
+    callers = [assembly.caller for assembly in collect(source).assembly]
+    assert callers[0] is None
+    assert callers[1] is not None
+    assert callers[1].start == source.index('a!("y")')
+
+
+def test_a_view_of_the_sources_is_followed_by_what_it_has() -> None:
+    source = f"#[cfg(unix)] {EXPORT} #[cfg(windows)] {EXPORT.replace('no_mangle', 'export_name')} export!(f);"
+    files = {"src/lib.rs": source}
+    corpus = small.corpus(files)
+    whole = Expander(corpus, NAMING, {}, OPAQUE)
+    assert len(whole.collect().items) == 2
+    for condition, attribute in (("unix", "no_mangle"), ("windows", "export_name")):
+        view = corpus.only(lambda macro, c=condition: macro.cfgs == (c,))  # type: ignore[misc]
+        (item,) = whole.within(view).collect().items
+        assert item.attribute(attribute)

@@ -326,3 +326,9 @@ def test_without_macros_every_token_is_a_piece_of_the_source_in_order(parts: lis
         assert source[token.offset : token.offset + len(token.text)] == token.text
         assert variant.text[start : start + len(token.text)] == token.text
         at = token.offset + len(token.text)
+
+
+def test_a_unit_says_which_files_were_read_for_it() -> None:
+    more = {"src/b.h": '#include "c.h"\n', "src/c.h": "int c;\n", "src/d.h": "int d;\n"}
+    source = '#ifdef X\n#include "b.h"\n#endif\n#include <stdlib.h>\n#include "missing.h"\n'
+    assert unit(source, more).files == ("src/a.c", "src/b.h", "src/c.h")
