@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +66,17 @@ def _said(argv: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What a ``cargo build`` left: whether it succeeded, the libraries and the program, and its words."""
+    """What a ``cargo build`` left: whether it succeeded, the libraries and the program, and its words.
+
+    ``macros`` are the libraries that the compiler loads.
+    """
 
     ok: bool
     libraries: dict[str, Path]
     program: Path | None
     words: str
     seconds: float
+    macros: dict[str, Path] = field(default_factory=dict)
 
 
 class Cargo:
@@ -102,6 +106,7 @@ class Cargo:
         """Build the project with the lock as it stands."""
         result = self._run("build", "--locked", *self._offline, "--message-format=json-render-diagnostics")
         libraries: dict[str, Path] = {}
+        macros: dict[str, Path] = {}
         program = None
         for message in _messages(result.stdout):
             if message.get("reason") != "compiler-artifact":
@@ -109,9 +114,12 @@ class Cargo:
             for name in message["filenames"]:
                 if name.endswith(".rlib"):
                     libraries[message["target"]["name"]] = Path(name)
+                elif message["target"]["kind"] == ["proc-macro"]:
+                    macros[message["target"]["name"]] = Path(name)
             if message.get("executable"):
                 program = Path(message["executable"])
-        return Build(result.ok, libraries, program, result.stderr.decode(errors="replace"), result.seconds)
+        words = result.stderr.decode(errors="replace")
+        return Build(result.ok, libraries, program, words, result.seconds, macros)
 
     def _run(self, *arguments: str) -> tools.Result:
         more = {"CARGO_TARGET_DIR": str(self._target), "CARGO_TERM_COLOR": "never", **PLAIN_WORDS}

@@ -119,6 +119,11 @@ def is_own(name: str, own: frozenset[str]) -> bool:
     return bool({name, plain, _UPSTREAM_SUFFIX.sub("", name), _UPSTREAM_SUFFIX.sub("", plain)} & own)
 
 
+def is_rusts(name: str) -> bool:
+    """Whether rustc makes a name: a mangled one, or one of its runtime."""
+    return _MANGLED.match(name) is not None or _is_runtime(name)
+
+
 def _is_runtime(name: str) -> bool:
     return any(pattern.fullmatch(name) for pattern in RUNTIME)
 
