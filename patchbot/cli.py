@@ -14,7 +14,16 @@ import click
 
 import patchbot
 from patchbot import config as configs
-from patchbot.errors import EXIT_BUG, EXIT_INTERRUPTED, EnvironmentProblem, Findings, PatchbotError
+from patchbot.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EnvironmentProblem,
+    Findings,
+    IncompleteRelease,
+    PatchbotError,
+    ProofError,
+    UsageError,
+)
 from patchbot.report.terminal import Reporter
 
 if TYPE_CHECKING:
@@ -24,6 +33,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXIT_FINDINGS = Findings.exit_code
 EXIT_MISSING = EnvironmentProblem.exit_code
+
+LOOK_AT_OBJECTS = "each line says file, target and name: either the scan or a rule is wrong about it"
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -137,6 +148,28 @@ class _Work:
             click.echo(text, nl=False)
 
 
+def _refuse_both(releases: Sequence[str], *, every: bool) -> None:
+    if every and releases:
+        raise UsageError("--all is every release, and some are named", hint="give one or the other")
+
+
+def _failures(done: Sequence[tuple[object, object]], *, every: bool) -> list[PatchbotError]:
+    """Tell and return what kept releases from being done; that of a single one is raised.
+
+    A release of which upstream has published only some crates is no failure among all of them.
+    """
+    failed = [
+        outcome
+        for _, outcome in done
+        if isinstance(outcome, PatchbotError) and not (every and isinstance(outcome, IncompleteRelease))
+    ]
+    if failed and len(done) == 1:
+        raise failed[0]
+    for error in failed:
+        _tell(error)
+    return failed
+
+
 def _print_plan(here: _Work, rows: Sequence[Planned]) -> int:
     from patchbot.report.terminal import table  # noqa: PLC0415 - see _Work.open
 
@@ -236,29 +269,19 @@ def sync(releases: tuple[str, ...], every: bool, jobs: int | None, **options: An
       patchbot sync --all --project /tmp/all-of-them
     """
     from patchbot import workers  # noqa: PLC0415 - see _Work.open
-    from patchbot.errors import IncompleteRelease, UsageError  # noqa: PLC0415
     from patchbot.pipeline import many  # noqa: PLC0415
     from patchbot.pipeline import run as job  # noqa: PLC0415
     from patchbot.pipeline.work import choose  # noqa: PLC0415
     from patchbot.report import screens  # noqa: PLC0415
 
-    if every and releases:
-        raise UsageError("--all is every release, and some are named", hint="give one or the other")
+    _refuse_both(releases, every=every)
     here = _Work(options)
     with here.open() as work:
         chosen = choose(work, releases, every=every)
         if options["dry_run"]:
             return _print_plan(here, job.plan(work, chosen, until=job.Stage.SYNC))
         done = many.sync_all(work, chosen, jobs=jobs or workers.cores())
-    failed = [
-        outcome
-        for _, outcome in done
-        if isinstance(outcome, PatchbotError) and not (every and isinstance(outcome, IncompleteRelease))
-    ]
-    if failed and len(done) == 1:
-        raise failed[0]
-    for error in failed:
-        _tell(error)
+    failed = _failures(done, every=every)
     rows = [many.outcome_to_json(release, outcome) for release, outcome in done]
     here.print({"schema": 1, "releases": rows}, screens.synced(rows))
     return failed[0].exit_code if failed else 0
@@ -330,6 +353,66 @@ def check(releases: tuple[str, ...], jobs: int | None, **options: Any) -> int:  
     if differences:
         here.reporter.warn("run `patchbot sync` for these releases, look at the change, and commit it")
     return EXIT_FINDINGS if differences else 0
+
+
+@cli.command()
+@_releases
+@click.option("--all", "every", is_flag=True, help="Every release from 0.40.0 on that is not yanked.")
+@click.option(
+    "--target", "triples", metavar="TRIPLE", multiple=True, help="Only this target; may be repeated."
+)
+@_jobs
+@_allow_yanked
+@_common
+def assemble(
+    releases: tuple[str, ...],
+    every: bool,  # noqa: FBT001 - click's options
+    triples: tuple[str, ...],
+    jobs: int | None,
+    **options: Any,  # noqa: ANN401
+) -> int:
+    """Compile what makes link-time names, and compare the objects with the scan.
+
+    Takes releases with their patches: the C and assembler files that build scripts compile, and the assembler
+    text of Rust macros, for every target that this machine has a compiler for. nm must find the names that
+    the scan has, each with its suffix, and no other. For the machine's own target rustc expands upstream's
+    macros as well, and must come to the same names.
+
+    The negative twin of each file is the same without patches: it must disagree. Without RELEASE, what
+    patchbot.toml says is due; nothing is written into patches/. Targets without a compiler are listed; one
+    that --target names must have one.
+
+    Exit code 7 if an object disagrees or cannot be made, or a twin agrees; 9 without a compiler.
+
+    \b
+    Examples:
+      patchbot assemble 8.0.1
+      patchbot assemble 8.0.1 19.0.2 --target s390x-unknown-linux-gnu
+      patchbot assemble --all --json
+    """
+    from patchbot import workers  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline import assemble as stage  # noqa: PLC0415
+    from patchbot.pipeline.target import find  # noqa: PLC0415
+    from patchbot.pipeline.work import choose  # noqa: PLC0415
+    from patchbot.report import assembled as screens  # noqa: PLC0415
+
+    _refuse_both(releases, every=every)
+    here = _Work(options)
+    benches = stage.benches_for([find(triple) for triple in triples])
+    with here.open() as work:
+        chosen = choose(work, releases, every=every)
+        done = stage.assemble_all(work, chosen, benches, jobs=jobs or workers.cores())
+    failed = _failures(done, every=every)
+    made = [outcome for _, outcome in done if not isinstance(outcome, PatchbotError)]
+    data = stage.to_json(done, benches, screens.matrix_to_json(made))
+    lacking = {release: str(outcome) for release, outcome in done if isinstance(outcome, PatchbotError)}
+    here.print(data, screens.matrix(made, lacking) if every else "\n".join(map(screens.release, made)))
+    if failed:
+        return failed[0].exit_code
+    wrong = [str(found.release) for found in made if not found.ok]
+    if wrong:
+        _tell(ProofError(f"objects disagree with the scan in {', '.join(wrong)}", hint=LOOK_AT_OBJECTS))
+    return ProofError.exit_code if wrong else 0
 
 
 @cli.command()

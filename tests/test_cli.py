@@ -41,7 +41,18 @@ COMMANDS = sorted(cli.cli.commands)
 
 
 def test_the_commands_are_those_of_the_design() -> None:
-    assert COMMANDS == ["check", "consumer", "fork", "prove", "publish", "run", "scan", "status", "sync"]
+    assert COMMANDS == [
+        "assemble",
+        "check",
+        "consumer",
+        "fork",
+        "prove",
+        "publish",
+        "run",
+        "scan",
+        "status",
+        "sync",
+    ]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

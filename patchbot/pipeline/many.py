@@ -12,6 +12,7 @@ from patchbot.model import JsonObject, Release
 from patchbot.pipeline import sync
 from patchbot.pipeline.sync import Synced
 from patchbot.pipeline.work import Workspace, assistant
+from patchbot.truth import Assembled
 
 R = TypeVar("R")
 
@@ -47,8 +48,8 @@ def succeeded(outcome: R | PatchbotError) -> R:
     return outcome
 
 
-def outcome_to_json(release: Release, outcome: Synced | PatchbotError) -> JsonObject:
-    """Spell what became of a release, as ``sync --json`` does."""
+def outcome_to_json(release: Release, outcome: Synced | Assembled | PatchbotError) -> JsonObject:
+    """Spell what became of a release, as ``sync --json`` and ``assemble --json`` do."""
     if not isinstance(outcome, PatchbotError):
         return outcome.to_json()
     state = "incomplete" if isinstance(outcome, IncompleteRelease) else "failed"

@@ -97,7 +97,7 @@ def scan(work: Workspace, release: Release) -> tuple[ImportedRelease, Inventory]
 
     with work.reporter.task(f"scan {release}"):
         work.readings.turn()
-        sources = _sources(work, imported)
+        sources = read_sources(work, imported.tree)
         inventory = scan_sources(imported, sources, work.policy.names, work.readings).inventory
     state.remember(file, key, inventory.to_json())
     return imported, inventory
@@ -138,12 +138,34 @@ def sync(work: Workspace, release: Release) -> Synced:
         return known
     file, key = work.memory(release, "series"), series_key(work, imported)
     series, inventory = generate(work, imported)
+    _remember_tree(work, series, key)
     there = folder.is_dir()
     written = export.write_folder(series, folder)
     change = (Change.CHANGED if there else Change.NEW) if written else Change.UNCHANGED
     result = {"files": _digests(export.read_folder(folder)), "inventory": inventory.to_json()}
     state.remember(file, key, result)
     return Synced(imported, inventory, _committed(folder), change)
+
+
+def patched_tree(work: Workspace, imported: ImportedRelease) -> str:
+    """Return the tree that a release's series gives, generated if need be; nothing in ``patches/`` is touched."""
+    known = recall_tree(work, imported)
+    if known is not None:
+        return known
+    series, _ = generate(work, imported)
+    _remember_tree(work, series, series_key(work, imported))
+    return series.lock.result_tree
+
+
+def recall_tree(work: Workspace, imported: ImportedRelease) -> str | None:
+    """Return the tree that a release's series gives, if it is in the store and still what the rules give."""
+    known = state.recall(work.memory(imported.release, "tree"), series_key(work, imported))
+    there = work.store.resolve(f"{export.SERIES}{imported.release}^{{tree}}")
+    return there if known == there else None
+
+
+def _remember_tree(work: Workspace, series: export.Series, key: str) -> None:
+    state.remember(work.memory(series.lock.release, "tree"), key, series.lock.result_tree)
 
 
 def recall(work: Workspace, release: Release) -> Synced | None:
@@ -184,7 +206,7 @@ def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series,
     with work.reporter.task(f"sync {release}: series") as task:
         task.tell("scan")
         work.readings.turn()
-        scanned = scan_sources(imported, _sources(work, imported), work.policy.names, work.readings)
+        scanned = scan_sources(imported, read_sources(work, imported.tree), work.policy.names, work.readings)
         _refuse_blind_spots(scanned.inventory, release)
         task.tell("rewrite")
         names = Names(suffix, _libraries(work, release, scanned.paths.packages))
@@ -253,9 +275,9 @@ def _refuse_blind_spots(inventory: Inventory, release: Release) -> None:
         )
 
 
-def _sources(work: Workspace, imported: ImportedRelease) -> dict[str, bytes]:
-    """Return the files of a release; those that the release before it has as well are not read again."""
-    entries = work.store.list_tree(imported.tree)
+def read_sources(work: Workspace, tree: str) -> dict[str, bytes]:
+    """Return the files of a release's tree; those that the tree before it has as well are not read again."""
+    entries = work.store.list_tree(tree)
     new = [entry for entry in entries if entry.oid not in work.blobs]
     read = zip(new, work.store.read_files(new), strict=True)
     known = {**work.blobs, **{entry.oid: file.data for entry, file in read}}
