@@ -33,7 +33,7 @@ lint: $(VENV)/dev.stamp
 
 check-workflows: $(VENV)/dev.stamp $(BIN)/actionlint
 	$(BIN)/actionlint -shellcheck=$(BIN)/shellcheck -pyflakes=
-	$(BIN)/shellcheck .ci/run .github/scripts/*
+	$(BIN)/shellcheck .ci/run .ci/compilers .github/scripts/*
 	$(BIN)/zizmor --offline --quiet .github
 
 # Tests of cargo share folders and the machine: those of one group run one after the other.
