@@ -1,11 +1,15 @@
 """Upstream's own suffixing: proc-macro crates that append their version to a name (12.0 on, PR 6673).
 
+A pre-release's dash is left in by upstream, and C cannot paste it: 50.0.0-rc.1 as published does not build.
+It is read as an underscore, which is what the rewritten version has.
+
 Recognised by form: an attribute macro that quotes ``export_name`` or ``link_name``, function-like macros
 that make the same literal, and the expression that says which version it is.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,7 +65,7 @@ def read_proc_macros(trees: Sequence[Tree], crate_version: str, helpers: Sequenc
     suffix_only = frozenset(f.name.text for f in named if _makes_suffix(f))
     span, value = version
     naming = Naming(
-        suffix="_" + value.replace(".", "_"),
+        suffix="_" + re.sub(r"[^A-Za-z0-9_]", "_", value),
         stringify=frozenset(f.name.text for f in named) - suffix_only,
         suffix_only=suffix_only,
         export=export,

@@ -32,6 +32,10 @@ def test_the_version_is_the_crates_own_and_its_expression_is_where_the_mark_goes
     assert VERSIONED_MACROS[found.version.start : found.version.end] == 'env!("CARGO_PKG_VERSION")'
 
 
+def test_a_prerelease_is_read_as_an_identifier() -> None:
+    assert macros(VERSIONED_MACROS, version="50.0.0-rc.1").naming.suffix == "_50_0_0_rc_1"
+
+
 def test_a_rewritten_crate_names_its_version_itself() -> None:
     source = VERSIONED_MACROS.replace('env!("CARGO_PKG_VERSION")', '"12_0_2_pb"')
     found = macros(source)
