@@ -9,7 +9,7 @@ from typing import TypeVar
 from patchbot import workers
 from patchbot.errors import IncompleteRelease, PatchbotError
 from patchbot.model import JsonObject, Release
-from patchbot.pipeline import sync
+from patchbot.pipeline import suffixes, sync
 from patchbot.pipeline.sync import Synced
 from patchbot.pipeline.work import Workspace, assistant
 from patchbot.truth import Assembled
@@ -21,6 +21,7 @@ Outcome = tuple[Release, R | PatchbotError]
 
 def sync_all(work: Workspace, releases: Sequence[Release], *, jobs: int) -> list[Outcome[Synced]]:
     """Make the series of every release; those of which nothing has changed cost no process."""
+    suffixes.refuse_shared(work, releases)
     known = {release: sync.recall(work, release) for release in releases}
     rest = [release for release in releases if known[release] is None]
     made = dict(each(work, rest, sync.sync, title="sync", jobs=jobs))
@@ -32,6 +33,7 @@ def check_all(work: Workspace, releases: Sequence[Release], *, jobs: int) -> dic
 
     Raises what keeps one release from being checked.
     """
+    suffixes.refuse_shared(work, releases)
     made = dict(each(work, releases, sync.check, title="check", jobs=jobs))
     out = {}
     for release in releases:

@@ -10,6 +10,7 @@ from patchbot import state, workers
 from patchbot.errors import EnvironmentProblem
 from patchbot.model import ForkedRelease, JsonObject, Release
 from patchbot.pipeline import proof as proofs
+from patchbot.pipeline import suffixes
 from patchbot.pipeline.forks import consumer_files, fork, publish
 from patchbot.pipeline.many import succeeded, sync_all
 from patchbot.pipeline.proof import Proved
@@ -85,6 +86,7 @@ class Outcome:
 
 def plan(work: Workspace, releases: Sequence[Release], *, until: Stage = Stage.PROVE) -> list[Planned]:
     """Return what ``run`` would do.  Asks the index where a release is not in the store, changes nothing."""
+    suffixes.refuse_shared(work, releases)
     rows = []
     for release in releases:
         rows.append(Planned(Stage.SYNC, str(release), _plan_sync(work, release)))
