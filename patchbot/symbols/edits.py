@@ -46,6 +46,7 @@ def _apply(data: bytes, edits: list[Edit]) -> bytes:
                 where=place(data, right.path, right.start),
                 hint="one place stands for two names; this is a case that patchbot has to learn",
             )
-    for edit in reversed(edits):
-        data = data[: edit.start] + edit.text + data[edit.end :]
-    return data
+    ends = [0, *(edit.end for edit in edits)]
+    kept = [data[end : edit.start] for end, edit in zip(ends, edits, strict=False)]
+    parts = (part for between, edit in zip(kept, edits, strict=True) for part in (between, edit.text))
+    return b"".join([*parts, data[ends[-1] :]])
