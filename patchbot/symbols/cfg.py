@@ -280,6 +280,11 @@ def _implied(cfg: Option, fact: Option, *, holds: bool) -> bool | None:
 
 def join(conditions: Iterable[str]) -> str:
     """Return one expression for conditions that all hold; empty if they always do."""
+    return _join(tuple(conditions))
+
+
+@lru_cache(maxsize=10_000)
+def _join(conditions: tuple[str, ...]) -> str:
     return render(simplify(All(tuple(map(parse, conditions)))))
 
 
@@ -288,6 +293,11 @@ def either(alternatives: Iterable[str]) -> str:
 
     No alternative at all is no condition either.
     """
+    return _either(tuple(alternatives))
+
+
+@lru_cache(maxsize=10_000)
+def _either(alternatives: tuple[str, ...]) -> str:
     parts = tuple(map(parse, alternatives))
     return render(simplify(Any(parts))) if parts else ""
 
