@@ -29,6 +29,8 @@ def used(text: str) -> list[tuple[str, str]]:
         pytest.param(".text", id="directive"),
         pytest.param(".L1: .Lx:", id="local labels"),
         pytest.param(".size .,.-.", id="location counter"),
+        pytest.param("1: 2: 3$: nop", id="numeric labels"),
+        pytest.param('.incbin "x"; .file "y"', id="names of files"),
     ],
 )
 def test_no_name(text: str) -> None:
@@ -63,6 +65,18 @@ def test_no_name(text: str) -> None:
         ("call a.b", [("a.b", "operand")]),
         ("x$1:", [("x$1", "label")]),
         ("x::", []),
+        ('"x": ret', [("x", "label")]),
+        ('.globl "x", y', [("x", "global"), ("y", "global")]),
+        ('"x" = y', [("x", "set"), ("y", "operand")]),
+        ('call "x"', [("x", "operand")]),
+        ('.quad "x", 1', [("x", "operand")]),
+        ("1: x: 2: y: ret", [("x", "label"), ("y", "label")]),
+        ("movq $x, %rax", [("x", "operand")]),
+        ("nop\rx: nop", [("x", "label")]),
+        ("nop %% .globl x %% x:", [("x", "global"), ("x", "label")]),
+        (".def x; .scl 2; .type 32; .endef", [("x", "global")]),
+        (".byte '\"'; x: .byte '\"'", [("x", "label")]),
+        ("\xc3\xa9x:", [("\xc3\xa9x", "label")]),
     ],
 )
 def test_names_and_what_is_done_with_them(text: str, expected: list[tuple[str, str]]) -> None:
@@ -87,6 +101,10 @@ def test_names_and_what_is_done_with_them(text: str, expected: list[tuple[str, s
         (".globl a, b; a: b:", {"a", "b"}),
         ('.ascii "/*"\n.globl x\nx: ret\n/* c */', {"x"}),
         (".globl x // /*\nx: ret // */", {"x"}),
+        ('.globl x; "x": ret', {"x"}),
+        (".globl x; 1: x: ret", {"x"}),
+        (".def x; .scl 2; .endef; x: ret", {"x"}),
+        (".largecomm x, 8", {"x"}),
     ],
 )
 def test_a_name_is_defined_if_it_is_made_and_made_visible(text: str, defined: set[str]) -> None:
@@ -110,13 +128,27 @@ def test_another_text_can_make_a_label_visible() -> None:
         (".weakref a, b", ".weakref makes a weak alias"),
         (".MACRO m", ".macro defines an assembler macro"),
         ("x: .rept 3", ".rept repeats text"),
-        ('.globl "x"', ".globl names what cannot be read as a name"),
+        ('.globl "x y"', ".globl names what cannot be read as a name"),
         (".globl {name}", ".globl names what cannot be read as a name"),
         (".globl _{name}", ".globl names what cannot be read as a name"),
         (".globl .x", ".globl names what cannot be read as a name"),
         (".globl x, NAME(y)", ".globl names what cannot be read as a name"),
-        ('.comm "x", 8', ".comm names what cannot be read as a name"),
-        ('.set "x", 8', ".set names what cannot be read as a name"),
+        ('.comm "x y", 8', ".comm names what cannot be read as a name"),
+        ('.set "x y", 8', ".set names what cannot be read as a name"),
+        ('"x y": ret', "a label that cannot be read"),
+        ("{0}: ret", "a label that cannot be read"),
+        ("x{0}: ret", "a label that cannot be read"),
+        ("{0} = 5", "a label that cannot be read"),
+        ("ENTRY(x)", "ENTRY(…) is a macro that is not known"),
+        ("entry (x, 1)", "entry(…) is a macro that is not known"),
+        ('.section x,"a"', "the linker makes names of sections like x"),
+        ('.pushsection "x", "a"', "the linker makes names of sections like x"),
+        (".section {0}", ".section names what cannot be read as a name"),
+        ('.section .drectve,"yn"', "a section that tells the linker what to do"),
+        (".type x, %gnu_unique_object", "gnu_unique_object makes a name visible"),
+        (".zerofill a,b,x", ".zerofill is not known here"),
+        ('.ascii "x', "a string that does not end on its line"),
+        ("ret # /*\nx: # */", "a comment of many lines begins behind another"),
     ],
 )
 def test_what_is_not_followed_is_a_doubt_at_its_place(text: str, why: str) -> None:
@@ -127,7 +159,24 @@ def test_what_is_not_followed_is_a_doubt_at_its_place(text: str, why: str) -> No
 
 @pytest.mark.parametrize(
     "text",
-    [".set x, (y + 4)", ".comm x, 8, (4)", ".globl x # a comment, in words", ".globl x, y", "call *{0}"],
+    [
+        ".set x, (y + 4)",
+        ".comm x, 8, (4)",
+        ".globl x # a comment, in words",
+        ".globl x, y",
+        "call *{0}",
+        "jmp (%rax)",
+        "inc 8(%rax)",
+        "push {r4, lr}",
+        '.section .text.x,"ax",@progbits',
+        ".section __TEXT,__text",
+        ".cfi_startproc simple",
+        ".type x, @function",
+        "ret // /*\nret // */",
+        "mov r0, #1 /* one line */",
+        ".byte '\"', '\"",
+        '.ascii "it\'s"',
+    ],
 )
 def test_no_doubt(text: str) -> None:
     assert scan(text).doubts == ()
@@ -170,6 +219,9 @@ SOURCES = {
     "strings": '.section .rodata\n.globl one\none: .asciz "two: .globl two"\n.globl three\nthree: .byte 0\n',
     "separators": ".globl one; one: ret; .globl two; two: ; .globl three\nthree = one\n",
     "odd names": ".globl a.b\na.b: ret\n.globl _x$1\n_x$1: ret\n.globl r9x\nr9x: ret\n",
+    "quotes": '.globl "one", two\n"one": ret\n"two": ret\n',
+    "numbers": ".globl one\n1: one: jmp 1b\n2: two: jmp 2b\n",
+    "characters": ".globl one\n.byte '\"\n.byte '\", ';\none: ret\n.byte '\"\n",
     "types and sizes": ".globl one\n.type one,@function\none: ret\n.size one,.-one\n.type two,@object\ntwo: .long 0\n",
 }
 
@@ -187,10 +239,10 @@ def test_the_assembler_defines_the_same_names(name: str, tmp_path: Path) -> None
 @native.x86_64_linux
 @native.needs_cc
 def test_what_the_assembler_wants_is_among_the_operands(tmp_path: Path) -> None:
-    source = ".globl one\ncall one\ncall two\njmp three@PLT\n"
+    source = '.globl one\ncall one\ncall two\njmp three@PLT\ncall "four"\nmovq $five, %rax\n'
     defined, wanted = native.symbols(native.compiled(tmp_path, "a.s", source))
     assert (defined, scan(source).defined()) == (set(), frozenset())
-    assert wanted == {name.text for name in scan(source).names} - {"PLT"}
+    assert wanted == {name.text for name in scan(source).names} - {"PLT", "rax"}
 
 
 def test_the_uses_are_told_apart() -> None:
