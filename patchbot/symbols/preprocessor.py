@@ -8,12 +8,17 @@ they define no name of wasmtime's.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 MAX_TOKENS = 200_000
-MAX_NESTING = 100  # macros in macros
+MAX_NESTING = 100  # macros in macros, files in files; deeper conditions are not told
 MAX_VARIANTS = 8
+MAX_CONDITION = 1000  # characters; what is longer says nothing to people
+
+ASSEMBLER = ".S"  # the ending of files that are preprocessed for the assembler
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,6 @@ class Expanded:
 
     def token_at(self, offset: int) -> CToken:
         """Return the token that holds the character at ``offset``."""
-        from bisect import bisect_right  # noqa: PLC0415 - only for names that were found
-
         return self.tokens[bisect_right(self.starts, offset) - 1]
 
 
@@ -74,13 +77,40 @@ class Unit:
 
 ReadFile = Callable[[str], str | None]
 
-_LEX = re.compile(
-    r"""(?P<space>[ \t\f\v\r]+)|(?P<newline>\n)|(?P<name>[A-Za-z_$][\w$]*)|(?P<number>\.?[0-9](?:[eEpP][+-]|[\w.])*)
-       |(?P<string>L?"(?:[^"\\\n]|\\.)*")|(?P<char>'(?:[^'\\\n]|\\.)')|(?P<paste>\#\#)|(?P<punct>.)""",
-    re.VERBOSE | re.DOTALL | re.ASCII,
+_TOKENS = r"""(?P<space>[ \t\f\v\r]+)|(?P<newline>\n)|(?P<name>{name})|(?P<number>\.?[0-9](?:[eEpP][+-]|[\w.])*)
+       |(?P<string>L?"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")|(?P<char>'(?:[^'\\\n]|\\.)++')|(?P<paste>\#\#)|(?P<punct>.)"""
+_LEX = re.compile(_TOKENS.format(name=r"[A-Za-z_$][\w$]*"), re.VERBOSE | re.DOTALL | re.ASCII)
+# To the assembler `$` is a sign of its own: `$x` is the address of `x`.
+_LEX_ASSEMBLER = re.compile(_TOKENS.format(name=r"[A-Za-z_]\w*"), re.VERBOSE | re.DOTALL | re.ASCII)
+_NOT_CODE = re.compile(
+    r""""[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|'(?:[^'\\\n]|\\.)++'|/\*(?:.*?\*/|.*)|//[^\n]*""", re.DOTALL
 )
-_NOT_CODE = re.compile(r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)'|/\*.*?\*/|//[^\n]*""", re.DOTALL)
+_ENDLESS = re.compile(r"/\*/?|/\*.*(?<!\*/)", re.DOTALL)
+_SPLICE = re.compile(r"\\[ \t]*\r?\n")
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*([a-z_]+)\b[ \t]*")
+
+# What compilers read in different ways, or otherwise than here: wherever it stands, or outside of comments.
+_UNUSUAL_ANYWHERE = {
+    re.compile(r"\A\xef\xbb\xbf"): "a byte order mark",
+    re.compile(r"\r(?!\n)"): "a carriage return alone, which some compilers take for the end of a line",
+    re.compile(r"\?\?/"): "a trigraph, which some compilers take for a backslash",
+}
+_UNUSUAL_CODE = {
+    re.compile(r"\?\?[='()!<>-]"): "a trigraph",
+    re.compile(r'\b(?:u8|[uUL])?R"[^\s"()\\]*\('): "a raw string, which some compilers take for two words",
+    re.compile(r"^[ \t]*%:", re.MULTILINE): "a directive that begins with a digraph",
+}
+
+_PREDEFINED = re.compile(r"__[A-Z][A-Z0-9_]*__")
+_HARMLESS_DIRECTIVES = frozenset(
+    {"undef", "error", "warning", "line", "ident", "assert", "unassert", "embed"}
+)
+_HARMLESS_PRAGMAS = re.compile(
+    r"""(?:once|pack|STDC|warning|message|region|endregion|mark|unroll|comment\s*\(\s*lib
+       |(?:GCC|clang)\s+(?:diagnostic|warning|error|optimize|push_options|pop_options|target|ivdep|unroll
+           |system_header|dependency|poison|visibility|loop|fp))\b""",
+    re.VERBOSE,
+)
 
 
 def preprocess(path: str, *, read: ReadFile, defines: Mapping[str, str] | None = None) -> Unit:
@@ -88,7 +118,8 @@ def preprocess(path: str, *, read: ReadFile, defines: Mapping[str, str] | None =
 
     ``defines`` is what the build script passes with ``-D``, by name.
     """
-    return _preprocess([path], lambda variant: _Run(read, defines or {}, variant))
+    assembler = path.endswith(ASSEMBLER)
+    return _preprocess([path], lambda variant: _Run(read, defines or {}, variant, assembler=assembler))
 
 
 def preprocess_headers(paths: Sequence[str], *, read: ReadFile, search: Sequence[str]) -> Unit:
@@ -131,7 +162,10 @@ def _join(tokens: Sequence[CToken]) -> Expanded:
 
 def _would_join(left: str, right: str) -> bool:
     """Whether two tokens that macros put side by side would be read as one."""
-    return re.match(r"[\w$]\Z", left[-1]) is not None and re.match(r"[\w$]", right) is not None
+    return (
+        re.match(r"[\w$]\Z", left[-1], re.ASCII) is not None
+        and re.match(r"[\w$]", right, re.ASCII) is not None
+    )
 
 
 @dataclass(slots=True)
@@ -141,6 +175,7 @@ class _Run:
     read: ReadFile
     given: Mapping[str, str]
     variant: int
+    assembler: bool = False
     search: tuple[str, ...] = ()
     seen: set[str] | None = None
     macros: dict[str, list[_Define]] = field(default_factory=dict)
@@ -153,67 +188,105 @@ class _Run:
 
     def __post_init__(self) -> None:
         for name, value in self.given.items():
-            self.macros[name] = [_Define(None, tuple(_lex(value, "", 0, ())))]
+            self.macros[name] = [_Define(None, tuple(self.lex(value, _File("", value), 0)))]
 
     def file(self, path: str, conditions: tuple[str, ...]) -> None:
         source = self.read(path)
         if source is None or path in self.including or path in (self.seen or ()):
             return
+        if len(self.including) > MAX_NESTING:
+            self.doubts.append((path, 0, "files that include each other too deep"))
+            return
         self.files[path] = None
         if self.seen is not None:
             self.seen.add(path)
         outer, self.including = self.including, (*self.including, path)
-        stack: list[tuple[str, str]] = []  # per open #if: what failed before in it, what holds now
+        file = _File.of(path, source)
+        if file.endless is not None:
+            self.doubts.append((path, file.offset(file.endless), "a comment that does not end"))
+        if not self.assembler:
+            self.doubts += file.unusual(source)
+        stack: list[_Branch] = []
         pending: list[CToken] = []
-        for offset, line in _logical_lines(source):
+        for at, line in file.lines():
             directive = _DIRECTIVE.match(line)
+            own = (*conditions, *(branch.condition for branch in stack[:MAX_NESTING] if branch.condition))
             if directive is None:
-                own = (*conditions, *(c for _, c in stack if c))
-                pending += _lex(line, path, offset, own)
+                pending += self.lex(line, file, at, own)
                 continue
             self.flush(pending)
-            rest = line[directive.end() :].strip()
-            self.directive(directive[1], rest, path, offset, line, conditions, stack)
+            self.directive(directive, file, at, own, stack)
         self.flush(pending)
         self.including = outer
 
+    def lex(self, line: str, file: _File, at: int, conditions: tuple[str, ...] = ()) -> Iterator[CToken]:
+        """Return the tokens of a piece of text that begins at ``at``."""
+        spaced = False
+        for match in (_LEX_ASSEMBLER if self.assembler else _LEX).finditer(line):
+            if match.lastgroup == "space":
+                spaced = True
+                continue
+            yield CToken(match[0], file.path, file.offset(at + match.start()), spaced, conditions)
+            spaced = False
+
     def flush(self, pending: list[CToken]) -> None:
         enough = self.left
-        self.out += self.expand(pending, frozenset())
+        self.out += self.pragmas(self.expand(pending, frozenset()))
         if self.left < 0 <= enough:
             self.doubts.append((pending[0].path, pending[0].offset, "macros expand without end"))
         pending.clear()
 
     def directive(
-        self,
-        word: str,
-        rest: str,
-        path: str,
-        offset: int,
-        line: str,
-        conditions: tuple[str, ...],
-        stack: list[tuple[str, str]],
+        self, match: re.Match[str], file: _File, at: int, conditions: tuple[str, ...], stack: list[_Branch]
     ) -> None:
+        word, after = match[1], match.string[match.end() :]
+        rest, offset = after.strip(), file.offset(at)
         match word:
             case "define":
-                self.define(rest, path, offset + line.rindex(rest) if rest else offset)
+                self.define(rest, file, at + match.end() + len(after) - len(after.lstrip()))
             case "ifdef" | "ifndef" | "if":
-                condition = {"ifdef": f"defined({rest})", "ifndef": f"!defined({rest})"}.get(word, rest)
-                stack.append(("", condition))
-            case "elif" if stack:
-                failed = _both(stack[-1][0], _not(stack[-1][1]))
-                stack[-1] = (failed, _both(failed, rest))
+                stack.append(_Branch("", _condition(word, rest)))
+            case "elif" | "elifdef" | "elifndef" if stack:
+                stack[-1] = stack[-1].otherwise(_condition(word.removeprefix("el"), rest))
             case "else" if stack:
-                failed = _both(stack[-1][0], _not(stack[-1][1]))
-                stack[-1] = (failed, failed)
+                stack[-1] = stack[-1].otherwise("")
             case "endif" if stack:
                 stack.pop()
-            case "include" | "include_next" | "import":
-                self.include(rest, path, offset, (*conditions, *(c for _, c in stack if c)))
-            case "pragma" if match := re.match(r"weak|redefine_extname|comment\s*\(\s*linker", rest):
-                self.doubts.append((path, offset, f"#pragma {match[0]} names a symbol"))
+            case "include" | "import":
+                self.include(rest, file.path, offset, conditions)
+            case "pragma":
+                self.pragma(rest, file.path, offset)
+            case "elif" | "elifdef" | "elifndef" | "else" | "endif":
+                pass  # without their #if
+            case _ if word in _HARMLESS_DIRECTIVES or self.assembler:
+                pass  # #undef of a branch must not undo another's #define; to the assembler # is a comment
             case _:
-                pass  # #undef of a branch must not undo another's #define; #include <…>, #error, #line: nothing
+                self.doubts.append((file.path, offset, f"#{word} is not followed"))
+
+    def pragma(self, rest: str, path: str, offset: int) -> None:
+        """Doubt pragmas that are not known to leave names alone."""
+        if rest and _HARMLESS_PRAGMAS.match(rest) is None:
+            word = re.match(r"\w*(?:\s*\(?\s*\w+)?", rest)
+            said = word[0] if word else rest
+            self.doubts.append((path, offset, f"#pragma {said} can make or change a name"))
+
+    def pragmas(self, tokens: list[CToken]) -> list[CToken]:
+        """Take ``_Pragma("…")`` out, which macros can make."""
+        out: list[CToken] = []
+        at = 0
+        while at < len(tokens):
+            token = tokens[at]
+            inner: list[list[CToken]] = []
+            end = _arguments(tokens, at + 1, inner) if token.text in {"_Pragma", "__pragma"} else -1
+            if end < 0:
+                out.append(token)
+                at += 1
+                continue
+            words = " ".join(part.text for argument in inner for part in argument)
+            text = re.sub(r"\\(.)", r"\1", words.strip('L"')) if token.text == "_Pragma" else words
+            self.pragma(text.strip(), token.path, token.offset)
+            at = end
+        return out
 
     def include(self, rest: str, path: str, offset: int, conditions: tuple[str, ...]) -> None:
         """Read an included file; one in angle brackets is the system's, unless it lies beside this file."""
@@ -224,11 +297,12 @@ class _Run:
         name = named[1] or named[2]
         places = [_relative(path, name), *(f"{folder}/{name}" for folder in self.search)]
         target = next((place for place in places if self.read(place) is not None), places[0])
-        if named[1] and self.read(target) is None:
+        if (named[1] or self.assembler) and self.read(target) is None:
+            # what a system's header has for C is not of interest; macros for the assembler make labels
             self.doubts.append((path, offset, f"the included file {target} is not there"))
         self.file(target, conditions)
 
-    def define(self, rest: str, path: str, offset: int) -> None:
+    def define(self, rest: str, file: _File, at: int) -> None:
         match = re.match(r"([A-Za-z_$][\w$]*)(\(([^)]*)\))?", rest)
         if match is None:
             return
@@ -240,7 +314,7 @@ class _Run:
             if variadic:
                 names[-1] = names[-1].removesuffix("...").strip() or "__VA_ARGS__"
             parameters = tuple(names)
-        body = tuple(_lex(rest[match.end() :], path, offset + match.end(), ()))
+        body = tuple(self.lex(rest[match.end() :], file, at + match.end()))
         known = self.macros.setdefault(match[1], [])
         if not any(_texts(d.body) == _texts(body) and d.parameters == parameters for d in known):
             known.append(_Define(parameters, body, variadic))
@@ -286,6 +360,7 @@ class _Run:
         if macro.variadic and macro.parameters:
             arguments = _rest_joined(arguments, len(macro.parameters), replace(call, text=",", spaced=False))
         values = dict(zip(macro.parameters or (), arguments, strict=False))
+        self.left -= sum(map(len, arguments))
         out: list[CToken] = []
         body = macro.body
         for at, part in enumerate(body):
@@ -307,6 +382,9 @@ class _Run:
                     out.pop()
             elif pasted_before and out and piece:
                 left = out.pop()
+                if any(_PREDEFINED.fullmatch(t.text) and t.text not in self.macros for t in (left, piece[0])):
+                    why = "a name is pasted from a macro of the compiler's own"
+                    self.doubts.append((call.path, call.offset, why))
                 piece[0] = replace(left, text=left.text + piece[0].text, final=False)
             out += piece
         if out:
@@ -314,27 +392,70 @@ class _Run:
         return out
 
 
-def _logical_lines(source: str) -> Iterator[tuple[int, str]]:
-    """Return lines with comments blanked and continuations joined, and where each begins.
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A source with lines that end in a backslash joined and comments blanked.
 
-    Offsets within a joined line stay true: the backslash and newline become blanks.
+    ``shifts[i]`` is how much further in the source the characters from ``starts[i]`` on are; ``endless`` is
+    where a comment begins that does not end.
     """
-    masked = _NOT_CODE.sub(lambda m: m[0] if m[0][0] in "\"'" else re.sub(r"[^\n]", " ", m[0]), source)
-    masked = re.sub(r"\\[ \t]*\r?\n", lambda m: " " * len(m[0]), masked)
-    offset = 0
-    for line in re.findall(r"[^\n]*\n|[^\n]+", masked):  # splitlines() would cut at form feeds and \x85 too
-        yield offset, line
-        offset += len(line)
+
+    path: str
+    text: str
+    starts: tuple[int, ...] = (0,)
+    shifts: tuple[int, ...] = (0,)
+    endless: int | None = None
+
+    @classmethod
+    def of(cls, path: str, source: str) -> _File:
+        """Join lines before anything else is read: names and comments go over them."""
+        pieces = _SPLICE.split(source)
+        lengths = [len(match[0]) for match in _SPLICE.finditer(source)]
+        starts = accumulate((len(piece) for piece in pieces[:-1]), initial=0)
+        joined = "".join(pieces)
+        text = _NOT_CODE.sub(lambda m: m[0] if m[0][0] in "\"'" else " " * len(m[0]), joined)
+        endless = next((m.start() for m in _NOT_CODE.finditer(joined) if _ENDLESS.fullmatch(m[0])), None)
+        return cls(path, text, tuple(starts), tuple(accumulate(lengths, initial=0)), endless)
+
+    def offset(self, at: int) -> int:
+        """Return where in the source the character at ``at`` of the text is."""
+        return at + self.shifts[bisect_right(self.starts, at) - 1]
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Return the lines, and where each begins; one that ends within a comment goes on behind it."""
+        at = 0
+        for line in re.findall(r"[^\n]*\n|[^\n]+", self.text):  # splitlines() would cut at form feeds, too
+            yield at, line
+            at += len(line)
+
+    def unusual(self, source: str) -> Iterator[tuple[str, int, str]]:
+        """Return what not every compiler reads as it is read here."""
+        for pattern, why in _UNUSUAL_ANYWHERE.items():
+            yield from ((self.path, match.start(), why) for match in pattern.finditer(source))
+        for pattern, why in _UNUSUAL_CODE.items():
+            yield from ((self.path, self.offset(match.start()), why) for match in pattern.finditer(self.text))
 
 
-def _lex(line: str, path: str, offset: int, conditions: tuple[str, ...]) -> Iterator[CToken]:
-    spaced = False
-    for match in _LEX.finditer(line):
-        if match.lastgroup == "space":
-            spaced = True
-            continue
-        yield CToken(match[0], path, offset + match.start(), spaced, conditions)
-        spaced = False
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """One branch of an ``#if``: what failed before it, and its own condition."""
+
+    failed: str
+    own: str
+
+    @property
+    def condition(self) -> str:
+        """What holds in it."""
+        return _both(self.failed, self.own)
+
+    def otherwise(self, own: str) -> _Branch:
+        """Return the branch behind this one."""
+        failed = _both(self.failed, _not(self.own))
+        return _Branch(failed if len(failed) < MAX_CONDITION else "(none of those above)", own)
+
+
+def _condition(word: str, rest: str) -> str:
+    return {"ifdef": f"defined({rest})", "ifndef": f"!defined({rest})"}.get(word, rest)
 
 
 def _arguments(tokens: Sequence[CToken], at: int, into: list[list[CToken]]) -> int:
