@@ -46,12 +46,13 @@ class MacroRule:
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """A ``macro_rules!`` definition; ``cfgs`` are the conditions around it in its file."""
+    """A ``macro_rules!`` definition; ``cfgs`` are the conditions around it, ``exported`` if others can call it."""
 
     name: str
     rules: tuple[MacroRule, ...]
     place: Span
     cfgs: tuple[str, ...] = ()
+    exported: bool = False
 
 
 @dataclass(slots=True)
@@ -268,8 +269,7 @@ def _operator_length(trees: Sequence[Tree], at: int) -> int:
     spans = [t.origin for t in trees[at : at + 3]]
     for operator in _OPERATORS:
         size = len(operator)
-        glued = all(a.end == b.start for a, b in pairwise(spans[:size]))
-        if texts.startswith(operator) and glued:
+        if texts.startswith(operator) and all(a.end == b.start for a, b in pairwise(spans[:size])):
             return size
     return 1
 
@@ -318,13 +318,24 @@ def _is_path_separator(trees: Sequence[Tree], at: int) -> bool:
 
 
 def _item_end(trees: Sequence[Tree], at: int) -> int:
+    """Return where an item ends: at its semicolon, or behind its body, which a value in braces is not."""
     begin = at
+    while at < len(trees) and _begins_item(trees[at]):
+        at += 1
+    word, following = trees[at : at + 1], trees[at + 1] if at + 1 < len(trees) else None
+    is_value = bool(word) and is_ident(word[0], "use", "static", "const", "type", "let")
+    has_body = not is_value or is_ident(following, "fn", "unsafe", "extern", "async")
     while at < len(trees):
         tree = trees[at]
         at += 1
-        if is_punct(tree, ";") or is_group(tree, "{"):
+        if is_punct(tree, ";") or (has_body and is_group(tree, "{")):
             return at
     return at if at > begin else -1
+
+
+def _begins_item(tree: Tree) -> bool:
+    """Whether this is of an item's attributes or visibility."""
+    return is_punct(tree, "#") or is_ident(tree, "pub") or is_group(tree, "[") or is_group(tree, "(")
 
 
 def _text(tree: Tree) -> str:
@@ -406,10 +417,9 @@ def paste(trees: Sequence[Tree]) -> tuple[Tree, ...]:
     for tree in trees:
         if not isinstance(tree, Group):
             out.append(tree)
-        elif _is_pasted(tree):
-            out.append(_pasted(tree))
         else:
-            out.append(tree._replace(children=paste(tree.children)))
+            pasted = _pasted(tree) if _is_pasted(tree) else None
+            out.append(pasted or tree._replace(children=paste(tree.children)))
     return tuple(out)
 
 
@@ -423,9 +433,12 @@ def _is_pasted(group: Group) -> bool:
     )
 
 
-def _pasted(group: Group) -> Token:
+def _pasted(group: Group) -> Token | None:
+    """Return the one word that the parts make, or None for parts that are none: ``env!("X")``."""
     words: list[str] = []
     tokens = list(flatten(group.children[1:-1]))
+    if any(token.kind is TokenKind.PUNCT and token.text != ":" for token in tokens):
+        return None
     at = 0
     while at < len(tokens):
         token = tokens[at]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from patchbot.symbols import cfg
+from patchbot.symbols import cfg, language
 from patchbot.symbols.macros import Macro, NoMatchError, parse_macro, paste
 from patchbot.symbols.tokens import (
     Group,
@@ -26,8 +26,11 @@ from patchbot.symbols.tokens import (
     is_group,
     is_ident,
     is_punct,
+    path_before,
     render,
     split,
+    string_value,
+    tree_at,
 )
 
 ASSEMBLY_MACROS = frozenset({"asm", "global_asm", "naked_asm"})
@@ -39,33 +42,65 @@ TRIGGERS = frozenset(
      "alloc_error_handler"}
 )  # fmt: skip
 
+# Macros that can bring in or spell any of these.
+CARRIERS = frozenset({"include", "paste"})
+
 # Attributes that export the item they stand on.
 _EXPORTING = frozenset({"no_mangle", "export_name"})
 
-# The same over raw bytes: which files are worth reading at all.  One of the needles is in whatever the
-# pattern matches; looking for those first is ten times faster.
-TRIGGER_NEEDLES = (b"no_mangle", b"export_name", b"link_name", b"linkage", b"link_section", b"asm", b"extern",
-                   b"rustc_std_internal_symbol", b"include", b"panic_handler", b"global_allocator",
-                   b"alloc_error_handler")  # fmt: skip
-TRIGGER_BYTES = re.compile(
-    rb"\bno_mangle\b|\bexport_name\b|\blink_name\b|\blinkage\b|\blink_section\b|\b(?:global_|naked_)?asm(?:\s*!|\s+as\b)"
-    rb"|\bextern\s*(?:r?#*\"[^\"]*\"#*\s*)?[{$]|\bDW_AT_linkage_name\b|\brustc_std_internal_symbol\b"
-    rb"|\binclude\s*!|\bpanic_handler\b|\bglobal_allocator\b|\balloc_error_handler\b"
-)
+# The same over raw bytes: which files are worth reading at all.  Between two tokens can be a comment, so words
+# that are common in prose count by what may follow them at most.  Each pattern begins with its word, and looks
+# back from behind it: that is how ``re`` is fast.
+_PLAIN_WORDS = (b"no_mangle", b"export_name", b"link_name", b"linkage", b"link_section", b"DW_AT_linkage_name",
+                b"rustc_std_internal_symbol", b"panic_handler", b"global_allocator",
+                b"alloc_error_handler")  # fmt: skip
+_AFTER_A_MACRO = rb"(?=\s*(?:[!/,;)}\]\xc2\xe2]|as\b))"
+_TRIGGER_BYTES = {
+    **{word: re.compile(rb"%b\b(?<!\w%b)" % (word, word)) for word in _PLAIN_WORDS},
+    b"asm": re.compile(
+        rb"asm\b(?:(?<!\wasm)|(?<=\bglobal_asm)|(?<=\bnaked_asm))(?<!\bas asm)(?<!\bmod asm)" + _AFTER_A_MACRO
+    ),
+    b"include": re.compile(rb"include\b(?<!\winclude)" + _AFTER_A_MACRO),
+    b"paste": re.compile(rb"paste\b(?<!\wpaste)" + _AFTER_A_MACRO),
+    b"extern": re.compile(
+        rb"extern\b(?<!\wextern)(?=\s*(?:[{$/,;)}\]\xc2\xe2]|r?#*\"[^\"]*\"#*(?!\s*fn\b)))"
+    ),
+}
+_COMMENT = re.compile(rb'[ \t]*+//(?:(?!\*/)[^"\n]){0,500}+(?:\n|\Z)')
+_LONG_LINE = 500
+
+
+def is_prose(data: bytes, at: int) -> bool:
+    """Whether a byte stands on a line that is a comment, and in nothing that could begin before or end on it."""
+    begin = data.rfind(b"\n", max(at - _LONG_LINE, 0), at) + 1
+    return (begin > 0 or at <= _LONG_LINE) and _COMMENT.match(data, begin) is not None
+
+
+def is_worth_reading(data: bytes) -> bool:
+    """Whether a source can have anything that makes or names a link-time symbol."""
+    return any(
+        not is_prose(data, match.start())
+        for word, pattern in _TRIGGER_BYTES.items()
+        if word in data
+        for match in pattern.finditer(data)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute after ``cfg_attr`` and ``unsafe(…)`` were opened.
 
-    ``name`` is the last token of its path; ``value`` what stands behind ``=``; ``arguments`` what is in
-    parentheses; ``cfg`` the condition of the ``cfg_attr`` around it, empty if there is none.
+    ``name`` is the last token of its path, ``path`` what stands before; ``value`` what stands behind ``=``;
+    ``arguments`` what is in parentheses; ``cfg`` the condition of the ``cfg_attr`` around it, empty if there
+    is none.  ``derived`` if it stands in a ``derive``.
     """
 
     name: Token
     value: tuple[Tree, ...] = ()
     arguments: tuple[Tree, ...] = ()
     cfg: str = ""
+    path: tuple[str, ...] = ()
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +130,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A macro invocation that is none of the built-in ones."""
+    """A macro invocation that is none of the built-in ones; ``path`` is what stands before its name."""
 
     name: Token
     arguments: Group
     cfgs: tuple[str, ...]
     foreign: bool = False
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +181,11 @@ class Doubt:
 
 @dataclass(slots=True)
 class Facts:
-    """Everything a reading found, in the order of the text; ``renames`` are names that ``use … as …`` hides."""
+    """Everything a reading found, in the order of the text.
+
+    ``renames`` are names that ``use … as …`` hides, ``aliases`` what it calls them, ``used`` all words of
+    ``use``.  ``attributes`` are those (and derives) that the language does not have.
+    """
 
     items: list[Item] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -154,6 +194,9 @@ class Facts:
     modules: list[Module] = field(default_factory=list)
     dwarf: list[DwarfName] = field(default_factory=list)
     renames: list[Token] = field(default_factory=list)
+    aliases: list[Token] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
+    attributes: list[Attribute] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
 
     def add(self, other: Facts) -> None:
@@ -163,7 +206,7 @@ class Facts:
 
 
 def _lists(facts: Facts) -> tuple[list[object], ...]:
-    return (facts.items, facts.calls, facts.assembly, facts.macros, facts.modules, facts.dwarf, facts.renames, facts.doubts)  # type: ignore[return-value]  # fmt: skip
+    return tuple(getattr(facts, one.name) for one in fields(facts))
 
 
 def read(
@@ -196,6 +239,7 @@ def _attribute(trees: Sequence[Tree], cfg: str) -> Iterator[Attribute]:
         path += 1
     if name is None:
         return
+    words = tuple(t.text for t in trees[:path] if isinstance(t, Token) and t.kind is TokenKind.IDENT)
     rest = trees[path:]
     if rest and isinstance(rest[0], Group):
         arguments = rest[0].children
@@ -207,11 +251,11 @@ def _attribute(trees: Sequence[Tree], cfg: str) -> Iterator[Attribute]:
             for part in inner:
                 yield from _attribute(part, under)
         else:
-            yield Attribute(name, (), arguments, cfg)
+            yield Attribute(name, (), arguments, cfg, words[:-1])
     elif rest and is_punct(rest[0], "="):
-        yield Attribute(name, tuple(rest[1:]), (), cfg)
+        yield Attribute(name, tuple(rest[1:]), (), cfg, words[:-1])
     else:
-        yield Attribute(name, (), (), cfg)
+        yield Attribute(name, (), (), cfg, words[:-1])
 
 
 class _Reader:
@@ -228,7 +272,7 @@ class _Reader:
         pending: list[Group] = []
         head: Span | None = None
         own = cfgs
-        left_out = not self._tests and _is_test(own)
+        left_out = not self._tests and is_test(own)
         while at < len(trees):
             tree = trees[at]
             mark = tree.text if isinstance(tree, Token) and tree.kind is TokenKind.PUNCT else ""
@@ -241,7 +285,7 @@ class _Reader:
                     cfgs = (*cfgs, *_conditions([group]))
                     self.unclaimed([group])
                 own = (*cfgs, *_conditions(pending))
-                left_out = not self._tests and _is_test(own)
+                left_out = not self._tests and is_test(own)
                 at += step
                 continue
             if head is None:
@@ -266,19 +310,29 @@ class _Reader:
                 if not left_out:
                     self.unclaimed(pending)
                 pending, own = [], cfgs
-                left_out = not self._tests and _is_test(own)
+                left_out = not self._tests and is_test(own)
             head = None
-        if not _is_test((*cfgs, *_conditions(pending))):
+        if not is_test((*cfgs, *_conditions(pending))):
             self.unclaimed(pending)
 
+    def opened(self, pending: Sequence[Group]) -> tuple[Attribute, ...]:
+        """Return the attributes that some build other than a test's has."""
+        found = attributes(pending)
+        return tuple(a for a in found if self._tests or not a.cfg or not _needs_test(a.cfg))
+
     def unclaimed(self, pending: list[Group]) -> None:
-        """Doubt attributes that export, and stand on nothing that was read as an item."""
-        for attribute in attributes(pending):
+        """Doubt attributes that export, and stand on nothing that was read as an item; note unknown ones."""
+        for attribute in self.opened(pending):
             name = attribute.name
             if name.text in _EXPORTING and name.origin not in self._claimed:
                 self.facts.doubts.append(
                     Doubt(name.origin, f"#[{name.text}] stands on no item that can be read")
                 )
+            if name.text == "link" and _is_static(attribute):
+                self.facts.doubts.append(
+                    Doubt(name.origin, "#[link] brings in a static library, whose names are not read")
+                )
+            self.facts.attributes += foreign_attributes(attribute)
 
     def item(
         self,
@@ -296,6 +350,8 @@ class _Reader:
         if not isinstance(tree, Token) or tree.kind is not TokenKind.IDENT:
             return 0
         following = trees[at + 1] if at + 1 < len(trees) else None
+        if foreign and tree.text in {"fn", "static"}:
+            self.nameless(trees, at)
         match tree.text:
             case "extern" if step := _foreign_block(trees, at):
                 block = trees[at + step - 1]
@@ -311,19 +367,31 @@ class _Reader:
                     self.named("static", name, pending, head, cfgs, foreign=foreign)
                 return 0  # the initializer is read like any other text
             case "use":
-                words = pairwise(flatten(tuple(_value(trees, at))))
-                self.facts.renames += [name for name, word in words if is_ident(word, "as")]
-                return 0
+                value = tuple(_value(trees, at))
+                words = list(flatten(value))
+                self.facts.used += [word.text.removeprefix("r#") for word in words]
+                self.facts.renames += [name for name, word in pairwise(words) if is_ident(word, "as")]
+                self.facts.aliases += [name for word, name in pairwise(words) if is_ident(word, "as")]
+                return len(value)
             case "mod" if isinstance(following, Token) and following.kind is TokenKind.IDENT:
                 return self.module(trees, at, pending, cfgs, folder)
             case "DW_AT_linkage_name" if is_punct(following, "="):
                 self.facts.dwarf.append(DwarfName(tuple(_value(trees, at + 2)), cfgs))
                 return 0
             case _ if is_punct(following, "!"):
-                return self.macro(trees, at, cfgs, folder, foreign=foreign)
+                return self.macro(trees, at, pending, cfgs, folder, foreign=foreign)
             case _:
                 pass
         return 0
+
+    def nameless(self, trees: Sequence[Tree], at: int) -> None:
+        """Doubt a foreign item whose name is no word: what a macro's body spells from parts."""
+        name_at = at + 2 if is_ident(tree_at(trees, at + 1), "mut") else at + 1
+        name = tree_at(trees, name_at)
+        if not is_ident(name) and not is_group(name, "("):  # a type, such as fn()
+            place = trees[at]
+            assert isinstance(place, Token)  # noqa: S101 - checked by the caller
+            self.facts.doubts.append(Doubt(place.origin, "a foreign item whose name cannot be read"))
 
     def function(
         self,
@@ -338,7 +406,7 @@ class _Reader:
     ) -> int:
         name = trees[at + 1]
         assert isinstance(name, Token)  # noqa: S101 - checked by the caller
-        end = at + 2
+        begin = end = at + 2
         body: tuple[Tree, ...] = ()
         while end < len(trees):
             tree = trees[end]
@@ -349,6 +417,9 @@ class _Reader:
                 body = tree.children
                 break
         self.named("fn", name, pending, head, cfgs, foreign=foreign, body=body)
+        signature = trees[begin : end - 1]
+        if any(isinstance(tree, Group) and tree.children for tree in signature):
+            self.sequence(signature, cfgs, folder)
         self.sequence(body, cfgs, folder)
         return end - at
 
@@ -363,7 +434,7 @@ class _Reader:
         foreign: bool,
         body: tuple[Tree, ...] = (),
     ) -> None:
-        found = tuple(attributes(pending))
+        found = self.opened(pending)
         self._claimed |= {attribute.name.origin for attribute in found}
         if foreign or found:
             self.facts.items.append(Item(kind, name, head, found, cfgs, foreign, body))
@@ -382,22 +453,38 @@ class _Reader:
             self.sequence(body.children, cfgs, (*folder, name.text))
             return 3
         if is_punct(body, ";"):
-            given = next((a for a in attributes(pending) if a.name.text == "path"), None)
-            path = given.value[0].text.strip('"') if given and isinstance(given.value[0], Token) else ""
-            self.facts.modules.append(Module(name.text, path, folder, cfgs, name.origin))
+            given = [a for a in self.opened(pending) if a.name.text == "path"]
+            for attribute in given:
+                path = _only_string(attribute.value)
+                if path is None:
+                    why = f"the module {name.text} is in a file that cannot be known"
+                    self.facts.doubts.append(Doubt(name.origin, why))
+                else:
+                    self.facts.modules.append(Module(name.text, path, folder, cfgs, name.origin))
+            if all(attribute.cfg for attribute in given):
+                self.facts.modules.append(Module(name.text, "", folder, cfgs, name.origin))
             return 3
         return 0
 
     def macro(
-        self, trees: Sequence[Tree], at: int, cfgs: tuple[str, ...], folder: tuple[str, ...], *, foreign: bool
+        self,
+        trees: Sequence[Tree],
+        at: int,
+        pending: Sequence[Group],
+        cfgs: tuple[str, ...],
+        folder: tuple[str, ...],
+        *,
+        foreign: bool,
     ) -> int:
         name, after = trees[at], trees[at + 2] if at + 2 < len(trees) else None
         assert isinstance(name, Token)  # noqa: S101 - checked by the caller
         if name.text == "macro_rules" and at + 3 < len(trees):
-            self.definition(trees[at + 2], trees[at + 3], cfgs)
+            exported = any(a.name.text == "macro_export" for a in attributes(pending))
+            self.definition(_plain(trees[at + 2]), trees[at + 3], cfgs, exported=exported)
             return 4
         if not isinstance(after, Group):
             return 0
+        name = name._replace(text=name.text.removeprefix("r#"))
         if name.text in ASSEMBLY_MACROS:
             self.facts.assembly.append(Assembly(name, after.children, cfgs))
         elif name.text == "paste":
@@ -407,15 +494,16 @@ class _Reader:
         elif name.text == "cfg_select":
             self.cfg_select(after.children, cfgs, folder, foreign=foreign)
         else:
-            self.facts.calls.append(Call(name, after, cfgs, foreign))
+            self.facts.calls.append(Call(name, after, cfgs, foreign, path_before(trees, at)))
             self.dwarf_in(after, cfgs)
         return 3
 
-    def definition(self, name: Tree, body: Tree, cfgs: tuple[str, ...]) -> None:
+    def definition(self, name: Tree, body: Tree, cfgs: tuple[str, ...], *, exported: bool) -> None:
         if not isinstance(name, Token) or not isinstance(body, Group):
             return
         try:
-            self.facts.macros.append(parse_macro(name.text, body, name.origin, cfgs))
+            macro = parse_macro(name.text, body, name.origin, cfgs)
+            self.facts.macros.append(replace(macro, exported=exported))
         except NoMatchError:
             self.facts.doubts.append(
                 Doubt(name.origin, f"the macro {name.text} is not written as a macro is")
@@ -426,7 +514,7 @@ class _Reader:
         for at, tree in enumerate(group.children):
             if isinstance(tree, Group):
                 self.dwarf_in(tree, cfgs)
-            elif is_ident(tree, "DW_AT_linkage_name") and is_punct((*group.children, None)[at + 1], "="):
+            elif is_ident(tree, "DW_AT_linkage_name") and is_punct(tree_at(group.children, at + 1), "="):
                 self.facts.dwarf.append(DwarfName(tuple(_value(group.children, at + 2)), cfgs))
 
     def cfg_if(
@@ -465,6 +553,34 @@ class _Reader:
                 at += 1
 
 
+def foreign_attributes(attribute: Attribute) -> Iterator[Attribute]:
+    """Return the attribute, or what it derives, if the language does not have it."""
+    if attribute.name.text == "derive":
+        for part in split(attribute.arguments, ","):
+            for derived in _attribute(part, attribute.cfg):
+                if derived.name.text not in language.DERIVES:
+                    yield replace(derived, derived=True)
+    elif attribute.name.text not in language.ATTRIBUTES and attribute.path[:1] not in language.TOOLS:
+        yield attribute
+
+
+def _is_static(attribute: Attribute) -> bool:
+    """Whether a ``#[link(…)]`` names an archive whose objects become part of the crate."""
+    parts = split(attribute.arguments, ",")
+    return any(is_ident(part[0], "kind") and _only_string(part[2:]) == "static" for part in parts if part)
+
+
+def _only_string(trees: Sequence[Tree]) -> str | None:
+    only = trees[0] if len(trees) == 1 else None
+    literal = isinstance(only, Token) and only.kind is TokenKind.STRING
+    return string_value(only).text if literal and isinstance(only, Token) else None
+
+
+def _plain(name: Tree) -> Tree:
+    """Return a name without the mark of raw identifiers."""
+    return name._replace(text=name.text.removeprefix("r#")) if isinstance(name, Token) else name
+
+
 def _attribute_length(trees: Sequence[Tree], at: int) -> int:
     following = trees[at + 1] if at + 1 < len(trees) else None
     if is_group(following, "["):
@@ -491,7 +607,7 @@ def _branch(condition: str, before: list[str]) -> tuple[str, ...]:
     return (*failed, condition)
 
 
-def _is_test(cfgs: Sequence[str]) -> bool:
+def is_test(cfgs: Sequence[str]) -> bool:
     """Whether the conditions hold in no build but a test's."""
     return any(_needs_test(cfg) for cfg in cfgs)
 
@@ -522,13 +638,23 @@ def _value(trees: Sequence[Tree], at: int) -> Iterator[Tree]:
 
 
 def has_foreign_block(trees: Sequence[Tree]) -> bool:
-    """Whether an ``extern "C" {…}`` stands anywhere in the trees; its string may be a metavariable."""
+    """Whether an ``extern "C" {…}`` stands anywhere in the trees, or the words for one that a macro completes."""
     for at, tree in enumerate(trees):
-        if is_ident(tree, "extern") and (_foreign_block(trees, at) or is_punct((*trees, None)[at + 1], "$")):
+        if is_ident(tree, "extern") and _can_open_block(trees[at + 1 : at + 4]):
             return True
         if isinstance(tree, Group) and has_foreign_block(tree.children):
             return True
     return False
+
+
+def _can_open_block(following: Sequence[Tree]) -> bool:
+    """Whether what follows ``extern`` is no function, function type or crate."""
+    abi = following[:1]
+    if abi and isinstance(abi[0], Token) and abi[0].kind is TokenKind.STRING:
+        following = following[1:]
+    elif len(following) > 1 and is_punct(following[0], "$") and is_ident(following[1]):
+        following = following[2:]
+    return not following or not is_ident(following[0])
 
 
 def mentions(trees: Sequence[Tree], words: frozenset[str]) -> bool:
@@ -537,8 +663,16 @@ def mentions(trees: Sequence[Tree], words: frozenset[str]) -> bool:
 
 
 def identifiers(trees: Sequence[Tree]) -> frozenset[str]:
-    """Return every identifier that stands anywhere in the trees."""
-    return frozenset(t.text.removeprefix("r#") for t in flatten(trees) if t.kind is TokenKind.IDENT)
+    """Return every identifier that stands anywhere in the trees, but for modules: ``asm`` of ``asm::inst``."""
+    out: set[str] = set()
+    for at, tree in enumerate(trees):
+        if isinstance(tree, Group):
+            out |= identifiers(tree.children)
+        elif tree.kind is TokenKind.IDENT and not (
+            is_punct(tree_at(trees, at + 1), ":") and is_punct(tree_at(trees, at + 2), ":")
+        ):
+            out.add(tree.text.removeprefix("r#"))
+    return frozenset(out)
 
 
 def words_in_attributes(trees: Sequence[Tree], words: frozenset[str]) -> Iterator[Token]:

@@ -15,6 +15,7 @@ from itertools import accumulate
 from patchbot.symbols.macros import Macro, NoMatchError, TooLargeError, expand
 from patchbot.symbols.readings import Readings
 from patchbot.symbols.tokens import (
+    CLOSING,
     Group,
     Span,
     Token,
@@ -23,6 +24,7 @@ from patchbot.symbols.tokens import (
     flatten,
     is_ident,
     is_punct,
+    path_before,
     split,
     string_value,
 )
@@ -89,7 +91,7 @@ class Naming:
         return self.stringify | self.suffix_only | self.export | self.link
 
 
-FindMacros = Callable[[Token], Sequence[Macro]]
+FindMacros = Callable[[Token, tuple[str, ...]], Sequence[Macro]]
 
 
 @dataclass(slots=True)
@@ -97,12 +99,12 @@ class _Evaluated:
     """What an invocation's arguments were evaluated to, and the macros that this rests on."""
 
     arguments: tuple[Tree, ...]
-    asked: list[tuple[Token, Sequence[Macro]]] = field(default_factory=list)
+    asked: list[tuple[Token, tuple[str, ...], Sequence[Macro]]] = field(default_factory=list)
     templates: list[Template] = field(default_factory=list)
 
     def holds(self, find: FindMacros) -> bool:
         """Whether the macros are still the same."""
-        found = ((find(name), macros) for name, macros in self.asked)
+        found = ((find(name, path), macros) for name, path, macros in self.asked)
         return bool(self.templates) and all(list(map(id, a)) == list(map(id, b)) for a, b in found)
 
 
@@ -117,7 +119,7 @@ class Evaluator:
         self._find = find
         self._naming = naming
         self._readings = readings or Readings()
-        self._asked: list[tuple[Token, Sequence[Macro]]] = []
+        self._asked: list[tuple[Token, tuple[str, ...], Sequence[Macro]]] = []
         self._variant = 0
         self._most = 1
         self._left = MAX_PARTS
@@ -170,7 +172,11 @@ class Evaluator:
             for part in split(arguments.children, ","):
                 yield from self._value(part, depth + 1)
         elif name.text == "stringify":
-            yield Piece("".join(t.text for t in flatten(arguments.children)), _place(trees))
+            text = _spelled(arguments.children)
+            if text is None:
+                yield _opaque(trees, "the spaces between tokens of several macros are not known")
+            else:
+                yield Piece(text, _place(trees))
         elif name.text in self._naming.stringify:
             text = "".join(t.text for t in flatten(arguments.children))
             yield Piece(text + self._naming.suffix, _place(trees), upstream=True)
@@ -181,8 +187,9 @@ class Evaluator:
 
     def _expanded(self, name: Token, arguments: Group, trees: Sequence[Tree], depth: int) -> Iterator[Piece]:
         results = []
-        macros = self._find(name)
-        self._asked.append((name, macros))
+        path = path_before(trees, len(trees) - 3)
+        macros = self._find(name, path)
+        self._asked.append((name, path, macros))
         for macro in macros:
             try:
                 results.append(expand(macro, arguments.children))
@@ -193,6 +200,33 @@ class Evaluator:
             yield _opaque(trees, f"{name.text}! cannot be followed")
             return
         yield from self._value(results[self._variant % len(results)], depth + 1)
+
+
+def _spelled(trees: Sequence[Tree]) -> str | None:
+    """Return what ``stringify!`` makes of tokens, None if they are not written side by side.
+
+    Where something stands between two tokens it puts a space (for long lists a new line, which is one, too).
+    """
+    out = ""
+    last: Span | None = None
+    for text, span in _leaves(trees):
+        if last is not None and not last.same_scope(span):
+            return None
+        out += f" {text}" if last is not None and last.end != span.start else text
+        last = span
+    return out
+
+
+def _leaves(trees: Sequence[Tree]) -> Iterator[tuple[str, Span]]:
+    for tree in trees:
+        if isinstance(tree, Group):
+            if tree.delimiter:
+                yield tree.delimiter, tree.open
+            yield from _leaves(tree.children)
+            if tree.delimiter:
+                yield CLOSING[tree.delimiter], tree.close
+        else:
+            yield tree.text, tree.origin
 
 
 def _invocation(trees: Sequence[Tree]) -> tuple[Token | None, Group | None]:

@@ -61,11 +61,11 @@ class Token(NamedTuple):
     sites: tuple[Span, ...] = ()
 
     def written_in(self, scope: Span) -> Span | None:
-        """Return the place that stands for this token in the scope of ``scope``: itself or a metavariable."""
-        for span in (self.origin, *self.sites):
-            if span.same_scope(scope):
-                return span
-        return None
+        """Return the place that stands for this token in the scope of ``scope``: itself or a metavariable.
+
+        A macro that calls itself has several; the innermost call's counts.
+        """
+        return next((span for span in (*reversed(self.sites), self.origin) if span.same_scope(scope)), None)
 
 
 class Group(NamedTuple):
@@ -93,7 +93,7 @@ class UnbalancedError(ValueError):
         self.offset = offset
 
 
-_CLOSE = {"(": ")", "[": "]", "{": "}"}
+CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 _TOKEN = re.compile(
     r"""
@@ -101,7 +101,7 @@ _TOKEN = re.compile(
     (?:
       (?P<block>    /\* )
     | (?P<raw>      (?:br|cr|r)(?P<hashes>\#*)" )
-    | (?P<string>   [bc]?"(?:[^"\\]|\\.)*" )
+    | (?P<string>   [bc]?"[^"\\]*+(?:\\.[^"\\]*+)*+" )
     | (?P<char>     b?'(?:[^'\\\n\x80-\xff]|[\x80-\xff]{2,4}|\\(?:u\{[0-9a-fA-F_]*\}|x[0-9a-fA-F]{2}|.))' )
     | (?P<lifetime> '[A-Za-z_\x80-\xff][\w\x80-\xff]* )
     | (?P<ident>    (?:r\#)?[A-Za-z_\x80-\xff][\w\x80-\xff]* )
@@ -115,6 +115,11 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _SPECIAL = frozenset({"end", "block", "raw", "punct"})
+
+# Space to Rust that is none to ASCII (the reference, "Whitespace"), and what only the first line can have:
+# a byte order mark, and a line for the shell, which is no `#![attribute]`.
+_SPACE = re.compile(r"\xc2\x85|\xe2\x80[\x8e\x8f\xa8\xa9]")
+_FIRST = re.compile(r"(?:\xef\xbb\xbf)?(?:#!(?!\s*\[)[^\n]*)?")
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
 
 _KINDS = {
@@ -133,6 +138,10 @@ def read_trees(source: str, path: str, *, scope: int = FILE_SCOPE, start: int = 
 
     Raises ``UnbalancedError`` where brackets, a string or a comment do not end, or nest too deep.
     """
+    if scope == FILE_SCOPE:
+        source = _FIRST.sub(_blank, source, count=1)
+    if not source.isascii():
+        source = _SPACE.sub(_blank, source)
     stack: list[tuple[str, Span, list[Tree]]] = [("", Span(path, start, start, scope), [])]
     for kind, begin, end in _lex(source):
         span = Span(path, start + begin, start + end, scope)
@@ -142,7 +151,7 @@ def read_trees(source: str, path: str, *, scope: int = FILE_SCOPE, start: int = 
             stack.append((source[begin:end], span, []))
         elif kind == "close":
             delimiter, opened, children = stack.pop()
-            if not stack or _CLOSE.get(delimiter) != source[begin:end]:
+            if not stack or CLOSING.get(delimiter) != source[begin:end]:
                 raise UnbalancedError(start + begin)
             stack[-1][2].append(Group(delimiter, tuple(children), opened, span))
         else:
@@ -150,6 +159,10 @@ def read_trees(source: str, path: str, *, scope: int = FILE_SCOPE, start: int = 
     if len(stack) > 1:
         raise UnbalancedError(stack[-1][1].start)
     return tuple(stack[0][2])
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _lex(source: str) -> Iterator[tuple[str, int, int]]:
@@ -185,6 +198,11 @@ def _end_of_comment(source: str, start: int) -> int:
     raise UnbalancedError(start)
 
 
+def tree_at(trees: Sequence[Tree], at: int) -> Tree | None:
+    """Return the tree at a position, None before the first and behind the last."""
+    return trees[at] if 0 <= at < len(trees) else None
+
+
 def is_punct(tree: Tree | None, text: str) -> bool:
     """Whether ``tree`` is that one punctuation character."""
     return isinstance(tree, Token) and tree.kind is TokenKind.PUNCT and tree.text == text
@@ -198,6 +216,18 @@ def is_ident(tree: Tree | None, *texts: str) -> bool:
 def is_group(tree: Tree | None, delimiter: str = "") -> bool:
     """Whether ``tree`` is a group, with that opening bracket if one is given."""
     return isinstance(tree, Group) and (not delimiter or tree.delimiter == delimiter)
+
+
+def path_before(trees: Sequence[Tree], at: int) -> tuple[str, ...]:
+    """Return the words of the path whose last one is ``trees[at]``."""
+    words: list[str] = []
+    while at > 2 and is_punct(trees[at - 1], ":") and is_punct(trees[at - 2], ":"):  # noqa: PLR2004 - a :: b
+        word = trees[at - 3]
+        if not isinstance(word, Token) or word.kind is not TokenKind.IDENT:
+            break
+        words.insert(0, word.text.removeprefix("r#"))
+        at -= 3
+    return tuple(words)
 
 
 def flatten(trees: Sequence[Tree]) -> Iterator[Token]:
@@ -228,7 +258,7 @@ def render(trees: Sequence[Tree]) -> str:
     for tree in trees:
         match tree:
             case Group(delimiter, children):
-                out += f"{delimiter}{render(children)}{_CLOSE.get(delimiter, '')}"
+                out += f"{delimiter}{render(children)}{CLOSING.get(delimiter, '')}"
             case Token(TokenKind.PUNCT, ","):
                 out += ", "
             case Token(TokenKind.PUNCT, "="):

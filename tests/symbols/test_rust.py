@@ -3,12 +3,13 @@ from __future__ import annotations
 import pytest
 
 from patchbot.symbols.rust import (
-    TRIGGER_BYTES,
+    CARRIERS,
     TRIGGERS,
     Facts,
     Item,
     attributes,
     has_foreign_block,
+    is_worth_reading,
     mentions,
     read,
 )
@@ -85,6 +86,7 @@ def test_attributes_are_opened(source: str, expected: list[tuple[str, str, str, 
         pytest.param("#[cfg(test)] #[no_mangle] static X: u8 = 1; ", id="test static"),
         pytest.param('let f: extern "C" fn(u8) = g;', id="function type"),
         pytest.param('extern crate a; extern "C" fn f() {}', id="other uses of extern"),
+        pytest.param("#[cfg_attr(test, no_mangle)] fn f() {}", id="attribute in tests"),
     ],
 )  # fmt: skip
 def test_no_item_of_interest(source: str) -> None:
@@ -128,6 +130,8 @@ def test_what_only_tests_have_can_be_asked_for() -> None:
         ("fn g() { if x { #[no_mangle] fn f() {} } }", "fn", "f"),
         ("const _: () = { #[no_mangle] fn f() {} };", "fn", "f"),
         ("fn g() -> [u8; {1}] { #[no_mangle] fn f() {} }", "fn", "f"),
+        ("fn g(x: [u8; { #[no_mangle] fn f() {} 1 }]) {}", "fn", "f"),
+        ("fn g() -> [u8; { #[no_mangle] fn f() {} 1 }];", "fn", "f"),
         ("static X: A = A { a: { #[no_mangle] fn f() {} 1 } };", "fn", "f"),
         ("macro_rules! m { () => {} } #[no_mangle] fn f() {}", "fn", "f"),
         ("x!(); #[no_mangle] fn f() {}", "fn", "f"),
@@ -236,12 +240,84 @@ def test_modules_in_other_files_are_reported_with_where_they_may_be() -> None:
     assert found == [("b", "", (), ("a",)), ("d", "x.rs", ("c",), ())]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "paths"),
+    [
+        ("", [""]),
+        (r'#[path = r"x.rs"]', ["x.rs"]),
+        (r'#[path = "\x78.rs"]', ["x.rs"]),
+        ('#[cfg_attr(a, path = "x.rs")]', ["x.rs", ""]),
+        ('#[cfg_attr(a, path = "x.rs")] #[cfg_attr(not(a), path = "y.rs")]', ["x.rs", "y.rs", ""]),
+        ('#[cfg_attr(test, path = "x.rs")]', [""]),
+    ],
+)
+def test_a_module_can_be_in_several_files(attributes: str, paths: list[str]) -> None:
+    assert [module.path for module in facts(f"{attributes} mod m;").modules] == paths
+
+
+def test_a_module_whose_file_a_macro_names_is_a_doubt() -> None:
+    (doubt,) = facts("#[path = $p] mod m;").doubts
+    assert doubt.why == "the module m is in a file that cannot be known"
+
+
 def test_macros_and_their_calls_are_reported() -> None:
     found = facts("mod a { macro_rules! m { () => {} } #[cfg(b)] m!(c); } fn f() { d::m![]; let x = m!{}; }")
     assert [macro.name for macro in found.macros] == ["m"]
     assert [(call.name.text, call.arguments.delimiter, call.cfgs) for call in found.calls] == [
         ("m", "(", ("b",)), ("m", "[", ()), ("m", "{", ()),
     ]  # fmt: skip
+
+
+def test_a_call_knows_its_path_and_raw_names_are_plain() -> None:
+    found = facts("a::b::m!(x); r#m![]; $crate::m!(); a::r#m! {}").calls
+    assert [(call.name.text, call.path) for call in found] == [
+        ("m", ("a", "b")), ("m", ()), ("m", ("crate",)), ("m", ("a",)),
+    ]  # fmt: skip
+
+
+def test_exported_macros_are_told_apart() -> None:
+    found = facts("#[macro_export] macro_rules! a { () => {} } macro_rules! r#b { () => {} }").macros
+    assert [(macro.name, macro.exported) for macro in found] == [("a", True), ("b", False)]
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("#[inline] #[cfg(a)] #[rustfmt::skip] #[derive(Clone, Debug)] struct S;", []),
+        ("#[a::b] fn f() {}", ["b"]),
+        ("#[cfg_attr(x, inline, a)] mod m {}", ["a"]),
+        ("#[derive(Clone, a::B)] struct S { #[c(d)] e: u8 }", ["B", "c"]),
+        ("#![a] fn f(#[b] x: u8) { #[c] let y = 1; }", ["a", "b", "c"]),
+        ("#[cfg(test)] #[a] fn f() {} #[cfg_attr(test, b)] fn g() {}", []),
+    ],
+)
+def test_attributes_that_the_language_does_not_have_are_reported(source: str, names: list[str]) -> None:
+    assert sorted(attribute.name.text for attribute in facts(source).attributes) == names
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ('extern "C" { fn $n(); }', "a foreign item whose name cannot be read"),
+        ('extern "C" { pub static mut $n: u8; }', "a foreign item whose name cannot be read"),
+        ('#[link(name = "x", kind = "static")] extern "C" {}', "#[link] brings in a static library, whose names are not read"),
+        ('#[cfg_attr(a, link(kind = "static", name = "x"))] extern "C" {}', "#[link] brings in a static library, whose names are not read"),
+    ],
+)  # fmt: skip
+def test_imports_that_cannot_be_read_are_a_doubt(source: str, why: str) -> None:
+    (doubt,) = facts(source).doubts
+    assert doubt.why == why
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'extern "C" { static x: Option<unsafe extern "C" fn(u8)>; }',
+        '#[link(name = "x", kind = "dylib")] extern "C" {}',
+    ],
+)
+def test_no_doubt_of_other_imports(source: str) -> None:
+    assert facts(source).doubts == []
 
 
 def test_a_macro_that_is_not_written_as_one_is_a_doubt() -> None:
@@ -289,26 +365,37 @@ def test_no_doubt_of_other_attributes(source: str) -> None:
 # -- what is worth reading --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", sorted(TRIGGERS))
-def test_a_file_with_a_trigger_is_read(word: str) -> None:
-    uses = {"asm": "asm !", "global_asm": "global_asm!", "naked_asm": "naked_asm as"}
-    assert TRIGGER_BYTES.search(uses.get(word, word).encode())
+@pytest.mark.parametrize("word", sorted(TRIGGERS | CARRIERS))
+@pytest.mark.parametrize(
+    "use", ["{}!(x)", "{} /* c */ ! (x)", "#[{} ] fn", "m!({})", "m!(a, {}, b)", "use a::{} as b;"]
+)
+def test_a_file_with_a_trigger_is_read(word: str, use: str) -> None:
+    if "asm" in word or word in CARRIERS:
+        use = use.replace("#[{} ] fn", "{} !{{}}")
+    assert is_worth_reading(use.format(word).encode())
 
 
 @pytest.mark.parametrize(
     "source",
-    ['extern "C" {', "extern{", 'extern  "C-unwind"\n{', 'extern r#"C"# {', "extern $abi {", "include!(x)"],
-)
+    [
+        'extern "C" {', "extern{", 'extern  "C-unwind"\n{', 'extern r#"C"# {', "extern $abi {", "include!(x)",
+        'extern /* c */ "C" /* c */ {', 'm!(unsafe extern "C")', "m!(extern)", 'extern "C" /* fn */ {',
+        'extern\u2028"C" {', '"// x"; extern "C" {', '/*\n// */ extern "C" {',
+    ],
+)  # fmt: skip
 def test_a_file_with_a_foreign_block_is_read(source: str) -> None:
-    assert TRIGGER_BYTES.search(source.encode())
+    assert is_worth_reading(source.encode())
 
 
 @pytest.mark.parametrize(
     "source",
-    ["extern crate x;", 'extern "C" fn f() {', "asm_func!()", "linkages", "no_mangles", "include_str!()"],
-)
+    [
+        "extern crate x;", 'extern "C" fn f() {', "asm_func!()", "linkages", "no_mangles", "include_str!()",
+        "wasm!(x)", "use x as asm;", "mod asm;", "asm::inst", "  // #[no_mangle], global_asm! and extern {", "/// we include, or paste them\n",
+    ],
+)  # fmt: skip
 def test_a_file_without_one_is_not(source: str) -> None:
-    assert TRIGGER_BYTES.search(source.encode()) is None
+    assert not is_worth_reading(source.encode())
 
 
 @pytest.mark.parametrize(
@@ -317,7 +404,10 @@ def test_a_file_without_one_is_not(source: str) -> None:
         ('a { ( extern "C" { fn f(); } ) }', True),
         ("extern $abi { fn f(); }", True),
         ('extern "C" fn f() {}', False),
-        ("extern", False),
+        ("extern fn f() {} extern crate x; type F = unsafe extern $abi fn();", False),
+        ("extern", True),
+        ('unsafe extern "C"', True),
+        ("extern $abi $(fn)?", True),
     ],
 )
 def test_foreign_blocks_are_found_at_any_depth(source: str, *, expected: bool) -> None:
@@ -335,5 +425,5 @@ def test_facts_add_up() -> None:
     total = facts(both)
     total.add(facts(both))
     once = facts(both)
-    for name in ("items", "calls", "assembly", "macros", "modules", "dwarf", "renames", "doubts"):
+    for name in ("items", "calls", "assembly", "macros", "modules", "dwarf", "renames", "aliases", "doubts"):
         assert getattr(total, name) == getattr(once, name) * 2

@@ -18,7 +18,7 @@ NAMING = Naming(suffix="_12_0_2", stringify=frozenset({"versioned"}), suffix_onl
 def evaluator(macros: str = "") -> Evaluator:
     defined = read(read_trees(macros, "macros.rs")).macros
 
-    def find(name: Token) -> Sequence[Macro]:
+    def find(name: Token, path: tuple[str, ...]) -> Sequence[Macro]:
         return [macro for macro in defined if macro.name == name.text]
 
     return Evaluator(find, NAMING)
@@ -46,6 +46,8 @@ def lines(source: str, macros: str = "") -> list[str]:
         ('std::concat!("a")', "a"),
         ("stringify!(foo)", "foo"),
         ("stringify!(a::b)", "a::b"),
+        ("stringify!(.globl  x)", ".globl x"),
+        ("stringify!(mov (a),b // c\n; ret)", "mov (a),b ; ret"),
         ("x::versioned!(foo)", "foo_12_0_2"),
         ('concat!("a", suffix!())', "a_12_0_2"),
         ("empty!()", ""),
@@ -76,6 +78,7 @@ def test_the_value_of_a_string_expression(source: str, value: str) -> None:
         ('f("a")', "this is no string that can be read here"),
         ("[1]", "this is no string that can be read here"),
         ('env!("X")', "env! cannot be followed"),
+        ("both!(a)", "the spaces between tokens of several macros are not known"),
         ("picky!(1)", "picky! cannot be followed"),
         ("without_end!()", "the macros of this text call each other without end"),
         ("doubling!()", "the macros of this text call each other without end"),
@@ -84,6 +87,7 @@ def test_the_value_of_a_string_expression(source: str, value: str) -> None:
 def test_what_cannot_be_known_says_why(source: str, why: str) -> None:
     macros = """
         macro_rules! picky { ($a:ident) => { "" } }
+        macro_rules! both { ($a:ident) => { stringify!($a b) } }
         macro_rules! without_end { () => { without_end!() } }
         macro_rules! doubling { () => { concat!(doubling!(), doubling!()) } }
     """
