@@ -5,14 +5,15 @@ Build scripts are read, not run: a scan speaks for every target at once.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
-from patchbot.symbols import cfg
+from patchbot.symbols import build_doubts, cfg
 from patchbot.symbols.cfg import NEVER, All, Any, Cfg, Not, Opaque
 from patchbot.symbols.rust import attributes
-from patchbot.symbols.rust import read as read_rust
 from patchbot.symbols.script_conditions import Script
 from patchbot.symbols.tokens import (
     Group,
@@ -29,19 +30,26 @@ from patchbot.symbols.tokens import (
     render,
     split,
     string_value,
+    tree_at,
 )
 
 _SOURCE = re.compile(r"(?!cargo:).*\.(?:c|cc|cpp|cxx|m|mm|s|S|asm|o|obj|a|lib)", re.DOTALL)
-_LINKED = re.compile(r"cargo::?(?:rustc-(?:\w+-)*link-|rustc-flags)")
-
-# Parts of the platform's C library: what they define is everybody's, and nobody's to suffix.
-_SYSTEM = re.compile(r"cargo::?rustc-link-lib=(?:dylib=)?(?:c|m|dl|pthread|rt|util)")
 
 _SETS = re.compile(r"cargo::?rustc-cfg=(\w+)")
 _TEMPLATE = re.compile(r"([A-Za-z_]\w*)\{(\w*)\}")
 
-# Compiler flags that neither define a name nor bring in a file.
-_HARMLESS = re.compile(r"-(?:[WOgm]|f(?!include|plugin)|std=|pedantic).*")
+# Compiler flags that neither define a name nor bring in a file; -Wa, -Wl and -Wp hand on what stands behind them.
+_HARMLESS = re.compile(
+    r"-(?:W(?![alp],)|O|g|m(?!llvm)|std=|pedantic"
+    r"|f(?!include|plugin|pass-plugin|(?:no-)?leading-underscore|instrument|sanitize|prefix)).*"
+)
+
+_FILES = frozenset({"file", "files", "object", "objects"})
+_FLAGS = frozenset({"flag", "flags", "flag_if_supported", "asm_flag", "ar_flag", "include", "includes"})
+
+# Calls that give a path on as it is, and those that do it behind a dot.
+_CONSTRUCTORS = {("Path", "new"), ("PathBuf", "from"), ("String", "from")}
+_PASSING = frozenset({"iter", "into_iter", "to_string", "to_owned", "into", "as_ref", "clone", "as_str"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,8 @@ class BuildFacts:
     """Everything of a build script that matters for link-time names.
 
     ``defines`` are what the C compiler gets with ``-D``, by name; ``options`` are the ``cfg`` options that the
-    script sets for its crate, by name.
+    script sets for its crate, by name.  ``programs`` are those it runs: what they leave has to be compiled,
+    linked or included to matter.
     """
 
     files: list[CompiledFile] = field(default_factory=list)
@@ -90,6 +99,7 @@ class BuildFacts:
     families: list[DefineFamily] = field(default_factory=list)
     options: dict[str, Cfg] = field(default_factory=dict)
     variables: list[ReadVariable] = field(default_factory=list)
+    programs: list[tuple[Span, str]] = field(default_factory=list)
     doubts: list[tuple[Span, str]] = field(default_factory=list)
 
 
@@ -105,16 +115,14 @@ def read(trees: Sequence[Tree], features: Sequence[str] = ()) -> BuildFacts:
         text = string_value(token).text
         if text.startswith("DEP_"):
             facts.variables.append(ReadVariable(text, token.origin))
-        elif _LINKED.match(text) and not _SYSTEM.fullmatch(text):
-            facts.doubts.append((token.origin, "the build script links what is not read here"))
         elif _SOURCE.fullmatch(text) and token.origin not in compiled:
             facts.doubts.append(
                 (token.origin, f"the build script names {text}, and not in a .file(…) that is read")
             )
-    found = read_rust(trees)
-    elsewhere = [(module.place, f"mod {module.name}") for module in found.modules]
-    elsewhere += [(call.name.origin, "include!") for call in found.calls if call.name.text == "include"]
-    facts.doubts += [(place, f"the build script goes on in another file ({how})") for place, how in elsewhere]
+    facts.doubts += build_doubts.read(trees)
+    facts.programs += build_doubts.programs(trees)
+    if facts.files or any(is_ident(a, "cc") and is_punct(b, ":") for a, b in pairwise(flatten(trees))):
+        facts.doubts += facts.programs
     return facts
 
 
@@ -135,28 +143,41 @@ class _Walk:
                 known = self._facts.options.get(printed[1], NEVER)
                 self._facts.options[printed[1]] = cfg.simplify(Any((known, All(own))))
         for at, tree in enumerate(trees):
-            arguments = trees[at + 2] if at + 2 < len(trees) else None
-            if not is_punct(tree, ".") or not isinstance(arguments, Group) or arguments.delimiter != "(":
-                continue
-            method, when = trees[at + 1], cfg.simplify(All(places[at]))
-            if is_ident(method, "file", "files", "object"):
-                self.compiled(arguments, when)
-            elif is_ident(method, "define") and arguments.children:
-                self.defined(arguments, when)
-            elif is_ident(method, "flag", "flags", "flag_if_supported", "asm_flag", "include", "includes"):
-                _flagged(arguments, self._facts)
+            dotted = is_punct(tree_at(trees, at - 1), ".")
+            of_type = at > 1 and is_punct(trees[at - 1], ":") and is_punct(trees[at - 2], ":")
+            if isinstance(tree, Token) and tree.kind is TokenKind.IDENT and (dotted or of_type):
+                self.called(trees, at, cfg.simplify(All(places[at])), of_type=of_type)
 
-    def compiled(self, arguments: Group, when: Cfg) -> None:
-        literals = [t for t in flatten(arguments.children) if t.kind is TokenKind.STRING]
-        for token in literals:
-            self._facts.files.append(CompiledFile(string_value(token).text, token.origin, when))
-        if not literals:
-            self._facts.doubts.append(
-                (arguments.origin, "the build script compiles a file whose name is not written out")
-            )
+    def called(self, trees: Sequence[Tree], at: int, when: Cfg, *, of_type: bool) -> None:
+        """Read a method of ``cc::Build``: behind a dot, or behind the type with the builder as first argument."""
+        token = trees[at]
+        assert isinstance(token, Token)  # noqa: S101 - checked by the caller
+        method = token.text.removeprefix("r#")
+        if method not in _FILES | _FLAGS | {"define"}:
+            return
+        given = _arguments(trees, at + 1)
+        if given is None:
+            if of_type and not is_punct(tree_at(trees, at + 1), "!"):  # a function that is handed on
+                self._facts.doubts.append((token.origin, _NOT_WRITTEN))
+            return
+        arguments = split(given.children, ",")[1:] if of_type else split(given.children, ",")
+        if method in _FILES:
+            self.compiled(arguments, given.origin, when)
+        elif method in _FLAGS:
+            _flagged(arguments, given.origin, self._facts)
+        elif arguments:
+            self.defined(arguments, given.origin, when)
 
-    def defined(self, arguments: Group, when: Cfg) -> None:
-        name, *rest = split(arguments.children, ",")
+    def compiled(self, arguments: Sequence[Sequence[Tree]], place: Span, when: Cfg) -> None:
+        found = [_written(argument) for argument in arguments]
+        for token in (token for tokens in found for token in tokens or ()):
+            path = posixpath.normpath(string_value(token).text)
+            self._facts.files.append(CompiledFile(path, token.origin, when))
+        if not found or not all(found):
+            self._facts.doubts.append((place, _NOT_WRITTEN))
+
+    def defined(self, arguments: Sequence[Sequence[Tree]], place: Span, when: Cfg) -> None:
+        name, *rest = arguments
         value: Sequence[Tree] = rest[0] if rest else ()
         if len(value) == 2 and is_ident(value[0], "Some") and isinstance(value[1], Group):  # noqa: PLR2004 - Some (…)
             value = value[1].children
@@ -164,25 +185,69 @@ class _Walk:
             value = ()
         written = self._script.string(name)
         if written is not None:
-            self.given(written, Define(tuple(value), when), arguments)
+            self.given(written, Define(tuple(value), when), place)
             return
         family = _family(name, self._script)
         if family is not None:
             self._facts.families.append(family)
         if value:
             self._facts.doubts.append(
-                (arguments.origin, "the build script defines a macro whose name is not written out")
+                (place, "the build script defines a macro whose name is not written out")
             )
 
-    def given(self, name: str, define: Define, arguments: Group) -> None:
+    def given(self, name: str, define: Define, place: Span) -> None:
         """Add a macro; branches of the script can give it one after another."""
         known = self._facts.defines.get(name)
         if known is not None and render(known.value) != render(define.value):
             why = f"the build script gives the macro {name} another value than before"
-            self._facts.doubts.append((arguments.origin, why))
+            self._facts.doubts.append((place, why))
         elif known is not None:
             define = replace(known, cfg=cfg.simplify(Any((known.cfg, define.cfg))))
         self._facts.defines[name] = define
+
+
+_NOT_WRITTEN = "the build script compiles a file whose name is not written out"
+
+
+def _arguments(trees: Sequence[Tree], at: int) -> Group | None:
+    """Return the parentheses behind a function's name; types in angle brackets may stand between."""
+    if at + 2 < len(trees) and is_punct(trees[at], ":") and is_punct(trees[at + 2], "<"):
+        depth, at = 0, at + 2
+        while at < len(trees):
+            depth += is_punct(trees[at], "<") - is_punct(trees[at], ">")
+            at += 1
+            if depth == 0:
+                break
+    tree = trees[at] if at < len(trees) else None
+    return tree if isinstance(tree, Group) and tree.delimiter == "(" else None
+
+
+def _written(trees: Sequence[Tree]) -> list[Token] | None:
+    """Return the literals that an expression can be, or None if it can be anything else."""
+    while trees and (is_punct(trees[0], "&") or is_ident(trees[0], "mut")):
+        trees = trees[1:]
+    last = trees[-1] if trees else None
+    if len(trees) == 1:
+        if isinstance(last, Group):
+            return _all_written(split(last.children, ","))
+        return [last] if isinstance(last, Token) and last.kind is TokenKind.STRING else None
+    if not isinstance(last, Group):
+        return None
+    if is_ident(trees[0], "if"):
+        return _all_written([t.children for t in trees if isinstance(t, Group) and t.delimiter == "{"])
+    before = trees[-2]
+    if len(trees) > 2 and is_punct(trees[-3], ".") and not last.children and is_ident(before, *_PASSING):  # noqa: PLR2004 - . f ()
+        return _written(trees[:-3])
+    if is_punct(before, "!") and is_ident(trees[-3], "vec"):
+        return _written([last])
+    path = [t.text for t in trees[:-1] if isinstance(t, Token) and t.kind is TokenKind.IDENT]
+    plain = all(is_ident(t) or is_punct(t, ":") for t in trees[:-1])
+    return _written(last.children) if plain and tuple(path[-2:]) in _CONSTRUCTORS else None
+
+
+def _all_written(parts: Sequence[Sequence[Tree]]) -> list[Token] | None:
+    found = [_written(part) for part in parts]
+    return [token for tokens in found for token in tokens or ()] if found and all(found) else None
 
 
 def _family(name: Sequence[Tree], script: Script) -> DefineFamily | None:
@@ -200,13 +265,11 @@ def _family(name: Sequence[Tree], script: Script) -> DefineFamily | None:
     return DefineFamily(match[1], variable) if variable is not None else None
 
 
-def _flagged(arguments: Group, facts: BuildFacts) -> None:
-    literals = [t for t in flatten(arguments.children) if t.kind is TokenKind.STRING]
+def _flagged(arguments: Sequence[Sequence[Tree]], place: Span, facts: BuildFacts) -> None:
+    literals = _all_written(arguments)
     if not literals or not all(_HARMLESS.fullmatch(string_value(token).text) for token in literals):
-        words = render(arguments.children)
-        facts.doubts.append(
-            (arguments.origin, f"the build script gives the compiler {words}, which is not followed")
-        )
+        words = ", ".join(render(argument) for argument in arguments)
+        facts.doubts.append((place, f"the build script gives the compiler {words}, which is not followed"))
 
 
 def _places(

@@ -6,32 +6,35 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 
-from patchbot.model import CratePin, Role
-from patchbot.symbols import asm, build_script, c, c_conditions, cfg, headers
+from patchbot.model import Role
+from patchbot.symbols import asm, build_script, c, c_conditions, cfg, elsewhere, headers, outside
 from patchbot.symbols.conditions import ModuleTree
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.expansion import Expander
 from patchbot.symbols.macros import Macro
 from patchbot.symbols.paths import CratePaths, read_paths
-from patchbot.symbols.preprocessor import Expanded, Unit, preprocess
+from patchbot.symbols.preprocessor import ASSEMBLER, Expanded, Unit
 from patchbot.symbols.quoted import QuotedMacro
-from patchbot.symbols.rust import Assembly, Attribute, DwarfName, Facts, Item
+from patchbot.symbols.rust import Assembly, Attribute, DwarfName, Facts, Item, is_test
 from patchbot.symbols.spots import ExportSpot, ImportSpot, Raw, SourceSpot, Spot, TextSpot
 from patchbot.symbols.templates import Evaluator, Naming, Piece, Template
-from patchbot.symbols.tokens import Group, Span, Token, TokenKind, Tree, flatten, is_punct
+from patchbot.symbols.tokens import Group, Span, Token, TokenKind, Tree, is_punct
 from patchbot.symbols.versioned import ProcMacros, read_proc_macros
 
 MAKES = frozenset({asm.Use.LABEL, asm.Use.SET, asm.Use.COMMON})
-ASSEMBLER = (".S", ".s")
 
-# Code in a string (a build script's, or a generator's) that makes a link-time name when it is compiled.
-_WRITES = re.compile(rb"\b(?:no_mangle|export_name|link_name|global_asm|naked_asm)\b")
+# Names behind which a suffix can be put; C's preprocessor sees fewer.
+_NAME = re.compile(r"[A-Za-z_.$][\w.$]*", re.ASCII)
+_C_NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
+_ASSEMBLER_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_NEITHER = "is compiled, and neither C nor preprocessed assembler"
+_NO_SUFFIX = "is no name that a suffix can be put behind"
 
 # Attributes that can make a link-time name, and that no rule knows how to rewrite.
 _UNUSUAL = (
+    "lang",
     "linkage",
     "link_section",
     "rustc_std_internal_symbol",
@@ -95,11 +98,14 @@ class Collector:
         self.corpus = corpus
         self.suffix = suffix
         self.out = Collected()
+        self.macros: frozenset[str] = frozenset()
+        self.rust = frozenset(corpus.rust)
         quoted, opaque = self.proc_macros()
         self.naming = self.out.naming
-        self.expander = Expander(corpus, self.naming, quoted, opaque)
+        self.expander = Expander(corpus, self.naming, quoted, opaque, self.macros)
         self.evaluator = Evaluator(self.find_macros, self.naming, corpus.readings)
-        self.modules = ModuleTree(frozenset(corpus.rust), corpus.facts, corpus.pathed)
+        self.modules = ModuleTree(self.rust, corpus.facts, corpus.pathed)
+        self.with_tests = ModuleTree(self.rust, corpus.facts_with_tests, corpus.pathed)
 
     def within(self, corpus: Corpus) -> Collector:
         """Return a collector of the same release that sees only what ``corpus`` has; it starts empty."""
@@ -112,7 +118,7 @@ class Collector:
 
     def run(self) -> Collected:
         """Read everything, once."""
-        facts = self.expander.collect()
+        facts = self.without_tests(self.expander.collect())
         self.out.files = self.expander.files
         for item in facts.items:
             if item.foreign:
@@ -126,28 +132,29 @@ class Collector:
         self.build_scripts()
         self.headers()
         self.out.paths = read_paths(self.corpus)
-        self.elsewhere(facts)
+        self.out.doubts += elsewhere.doubts(self.corpus, facts, self.evaluator.string)
         self.doubts_of(facts)
         return self.out
 
-    def elsewhere(self, facts: Facts) -> None:
-        """Doubt code that comes from places which are not read as Rust, or is written by other code."""
-        for module in self.modules.astray():
-            self.doubt(module.place, f"the module {module.name} is in a file that is not read")
-        for call in facts.calls:
-            if call.name.text != "include":
-                continue
-            named = self.evaluator.string(call.arguments.children)
-            folder = posixpath.dirname(call.name.origin.path)
-            known = posixpath.normpath(f"{folder}/{named.text}") in self.corpus.rust
-            if not known and not any(piece.opaque for piece in named.pieces):
-                self.doubt(call.name.origin, f"includes {named.text}, which is not read")
-        for path in self.corpus.crate_of:
-            if path.endswith(".rs"):
-                for place in self.corpus.readings.recall(
-                    ("writes", path, self.corpus.files[path]), partial(_writing, self.corpus, path)
-                ):
-                    self.doubt(place, "writes code that makes a link-time name")
+    def without_tests(self, facts: Facts) -> Facts:
+        """Leave out what stands in files that only tests have."""
+        return replace(
+            facts,
+            items=[item for item in facts.items if not self.is_test(item.head)],
+            assembly=[one for one in facts.assembly if not self.is_test(one.name.origin)],
+            modules=[module for module in facts.modules if not self.is_test(module.place)],
+            doubts=[doubt for doubt in facts.doubts if not self.is_test(doubt.place)],
+        )
+
+    def is_test(self, place: Span) -> bool:
+        """Whether a place is in a file that is a module of tests, and that no code includes."""
+        if self.modules.conditions(place.path) is not None:
+            return False
+        name = posixpath.basename(place.path).encode()
+        tested = is_test(self.with_tests.conditions(place.path) or ())
+        return tested and not any(
+            b"include" in self.corpus.files[f] and name in self.corpus.files[f] for f in self.rust
+        )
 
     def doubts_of(self, facts: Facts) -> None:
         """Take over what readers of Rust could not decide."""
@@ -155,6 +162,7 @@ class Collector:
             self.doubt(doubt.place, doubt.why)
         for place, why in self.out.paths.doubts:
             self.doubt(place, why)
+        self.corpus.check_rust()
         self.out.doubts += [(unread.path, unread.offset, unread.why) for unread in self.corpus.unread]
 
     def doubt(self, place: Span, why: str) -> None:
@@ -167,29 +175,36 @@ class Collector:
         """Read the proc-macro crates: how upstream suffixes, and which macros can be followed or are opaque."""
         opaque: set[str] = set()
         quoted: dict[str, QuotedMacro] = {}
+        macros: set[str] = set()
         for pin in self.corpus.proc_macro_crates:
             library = self.corpus.library(pin)
             others = [p for p in self.corpus.by_crate[pin.name] if p.endswith(".rs") and p != library]
-            found = self.proc_macro_crate(library, others, pin.version)
+            found, names = self.proc_macro_crate(library, others, pin.version)
             opaque |= found.opaque
             quoted |= {macro.name: macro for macro in found.quoted}
+            macros |= names
             if found.version is not None:
                 self.out.naming, self.out.version = found.naming, found.version
+        self.macros = frozenset(macros)
         return quoted, frozenset(opaque)
 
-    def proc_macro_crate(self, library: str, others: Sequence[str], version: str) -> ProcMacros:
-        """Read a proc-macro crate, once for all releases that have it."""
+    def proc_macro_crate(
+        self, library: str, others: Sequence[str], version: str
+    ) -> tuple[ProcMacros, frozenset[str]]:
+        """Read a proc-macro crate, once for all releases that have it; return the names of its macros, too."""
+        # asked for whether they are remembered or not: a file that cannot be read is told for every release
+        trees = self.corpus.trees(library)
+        helpers = [tree for path in others for tree in self.corpus.trees(path)]
 
-        def read() -> ProcMacros:
-            helpers = [tree for path in others for tree in self.corpus.trees(path)]
-            return read_proc_macros(self.corpus.trees(library), version, helpers)
+        def read() -> tuple[ProcMacros, frozenset[str]]:
+            return read_proc_macros(trees, version, helpers), outside.procedures(trees)
 
         files = tuple((path, self.corpus.files.get(path, b"")) for path in (library, *others))
         return self.corpus.readings.recall(("proc macros", version, files), read)
 
-    def find_macros(self, name: Token) -> Sequence[Macro]:
-        """Return the macro definitions that a name can mean where it stands."""
-        return self.corpus.macros(name.text, name.origin.path)
+    def find_macros(self, name: Token, path: tuple[str, ...]) -> Sequence[Macro]:
+        """Return the macro definitions that a name can mean where it stands, behind ``path``."""
+        return self.corpus.macros(name.text, name.origin.path, path)
 
     def exported(self, item: Item) -> None:
         """Add the names that attributes of an item make."""
@@ -199,6 +214,8 @@ class Collector:
         for attribute in item.all("no_mangle", "export_name", *self.naming.export):
             word = attribute.name.text
             name: str | None = item.name.text.removeprefix("r#")
+            if (why := _not_editable(item, attribute)) is not None:
+                self.doubt(attribute.name.origin, why)
             if word == "export_name":
                 name = self.value(attribute)
             elif word != "no_mangle":
@@ -222,6 +239,8 @@ class Collector:
                 named = attribute.name.text == "link_name"
                 name = self.value(attribute) if named else f"{name}{self.naming.suffix}"
                 form = f"#[{attribute.name.text}] {form}"
+            if (reason := _not_editable(item, attribute)) is not None:
+                self.doubt(item.head, reason)
             if name is not None:
                 self.add(name, Role.IMPORT, item.head, form, item.cfgs, ImportSpot(item, attribute))
 
@@ -244,12 +263,18 @@ class Collector:
             text = _without_mach_o(template, self.assembler(template.text))
             for doubt in text.doubts:
                 self.doubt(template.piece_at(doubt.start)[0].place, f"in {macro}: {doubt.why}")
+            for name in text.names:
+                piece, offset = template.piece_at(name.end - 1)
+                if piece.offsets is None and offset + 1 != len(piece.text):
+                    self.doubt(
+                        piece.place, f"in {macro}: {name.text}, a name that no suffix can be put behind"
+                    )
             self.out.texts.append((template, text))
             yield assembly, template, text
 
     def assembler(self, text: str) -> asm.AsmText:
         """Return the names of assembler text."""
-        return self.corpus.readings.recall(("assembler", text), lambda: asm.scan(text))
+        return self.corpus.assembler(text)
 
     def defined_in(self, texts: Sequence[tuple[Assembly, Template, asm.AsmText]]) -> None:
         """Add what the texts define; those of a crate end in one object, where each can make others' labels visible."""
@@ -259,11 +284,11 @@ class Collector:
 
         visible = {known(t, n) for _, t, text in texts for n in text.names if n.use is asm.Use.GLOBAL}
         for assembly, template, text in texts:
+            made = first_made(text)
             for name in sorted(
                 text.defined(frozenset(n.text for n in text.names if known(template, n) in visible))
             ):
-                made = next(n for n in text.names if n.text == name and n.use in MAKES)
-                piece, offset = template.piece_at(made.end - 1)
+                piece, offset = template.piece_at(made[name].end - 1)
                 spot = TextSpot(piece, offset + 1)
                 form = f"{assembly.name.text}! text"
                 self.add(name, Role.DEFINE, piece.place, form, assembly.cfgs, spot)
@@ -286,6 +311,9 @@ class Collector:
         self, name: str, role: Role, place: Span, form: str, conditions: Sequence[str], spot: Spot
     ) -> None:
         """Add a name that Rust makes or uses."""
+        if role is Role.DEFINE and _NAME.fullmatch(name) is None:
+            self.doubt(place, f"{name!r} {_NO_SUFFIX}")
+            return
         base, suffix = split(name, self.suffix, self.naming.suffix)
         when = cfg.join((*(self.modules.conditions(place.path) or ()), *conditions))
         self.out.raw.append(Raw(base, suffix, role, place.path, place.start, form, when, spot))
@@ -298,27 +326,19 @@ class Collector:
             path = self.corpus.build_script(pin)
             if path is None:
                 continue
-            facts = self.build_script(pin, path)
+            facts = self.corpus.build_facts(pin, path)
             self.out.variables += facts.variables
             self.out.options[pin.name] = facts.options
             for place, why in facts.doubts:
                 self.doubt(place, why)
             defines = {name: self.define(name, define.value) for name, define in facts.defines.items()}
             for compiled in facts.files:
-                target = f"{pin.path}/{compiled.path}"
+                target = posixpath.normpath(f"{pin.path}/{compiled.path}")
                 if target in self.corpus.files:
-                    unit = preprocess(target, read=self.corpus.text, defines=defines)
+                    unit = self.corpus.preprocessed(target, defines)
                     self.compiled(_Source(target, compiled.cfg, facts), unit)
                 else:
                     self.doubt(compiled.place, f"compiles {compiled.path}, which the crate does not have")
-
-    def build_script(self, pin: CratePin, path: str) -> build_script.BuildFacts:
-        """Read a crate's build script."""
-        features = self.corpus.features(pin)
-        return self.corpus.readings.recall(
-            ("build script", path, self.corpus.files[path], features),
-            lambda: build_script.read(self.corpus.trees(path), features),
-        )
 
     def headers(self) -> None:
         """Find which exported names headers declare."""
@@ -345,6 +365,11 @@ class Collector:
 
     def compiled(self, source: _Source, unit: Unit) -> None:
         """Read a file that a build script compiles."""
+        if not source.path.endswith((ASSEMBLER, ".c")):
+            plain = source.path.endswith(".s")
+            why = "is not preprocessed, so that its names can get no suffix" if plain else _NEITHER
+            self.out.doubts.append((source.path, 0, why))
+            return
         self.out.doubts += unit.doubts
         self.out.units.append((source.path, unit))
         for text in unit.variants:
@@ -352,23 +377,22 @@ class Collector:
                 self.assembler_file(source, text)
             elif source.path.endswith(".c"):
                 self.c_file(source, text)
-            else:
-                self.out.doubts.append(
-                    (source.path, 0, "is compiled, and neither C nor preprocessed assembler")
-                )
 
     def assembler_file(self, source: _Source, text: Expanded) -> None:
         """Add the names of an assembler file."""
         names = self.assembler(text.text)
         for doubt in names.doubts:
             self.doubt_in(text, doubt.start, doubt.why)
+        for quoted in (name for name in names.names if text.token_at(name.start).text[0] in "\"'"):
+            why = f"{quoted.text} stands in quotes, where the preprocessor does not see it"
+            self.doubt_in(text, quoted.start, why)
+        made = first_made(names)
         for name in sorted(names.defined()):
-            made = next(n for n in names.names if n.text == name and n.use in MAKES)
-            self.source(source, name, Role.DEFINE, text, made.start, "assembler file")
+            self.source(source, name, Role.DEFINE, text, made[name].start, "assembler file")
 
     def c_file(self, source: _Source, text: Expanded) -> None:
         """Add the names of a C file."""
-        facts = c.scan(text)
+        facts = self.corpus.readings.recall_of("C", (text,), lambda: c.scan(text))
         for offset, why in facts.doubts:
             self.doubt_in(text, offset, why)
         for name in facts.names:
@@ -389,6 +413,9 @@ class Collector:
     ) -> None:
         """Add a name of a compiled file."""
         token = text.token_at(offset)
+        if (_ASSEMBLER_NAME if source.path.endswith(ASSEMBLER) else _C_NAME).fullmatch(name) is None:
+            self.doubt_in(text, offset, f"{name!r} {_NO_SUFFIX}")
+            return
         base, suffix = split(name, self.suffix, self.naming.suffix)
         when = cfg.render(cfg.simplify(cfg.All((source.cfg, self.condition(source, text, offset)))))
         self.out.raw.append(
@@ -401,12 +428,29 @@ class Collector:
         return cfg.simplify(cfg.All(tuple(c_conditions.translate(c, source.build) for c in conditions)))
 
 
-def _writing(corpus: Corpus, path: str) -> list[Span]:
-    """Return the strings of a file that hold code which makes a link-time name."""
-    if not _WRITES.search(corpus.files[path]):
-        return []
-    strings = (token for token in flatten(corpus.trees(path)) if token.kind is TokenKind.STRING)
-    return [token.origin for token in strings if _WRITES.search(token.text.encode("latin-1"))]
+def first_made(text: asm.AsmText) -> dict[str, asm.AsmName]:
+    """Return where each name of a text is made first."""
+    return {name.text: name for name in reversed(text.names) if name.use in MAKES}
+
+
+def _not_editable(item: Item, attribute: Attribute | None) -> str | None:
+    """Return why no suffix can be put to the name of an item where it is written, or None if one can."""
+    if attribute is not None and attribute.value:
+        only = attribute.value[0] if len(attribute.value) == 1 else None
+        given = isinstance(only, Token) and len(only.sites) > len(attribute.name.sites)
+        return (
+            f"the name {only.text} is an argument of a macro" if given and isinstance(only, Token) else None
+        )
+    beside = item.head if attribute is None else attribute.name.origin
+    if attribute is not None and beside.end - beside.start != len(attribute.name.text):
+        return f"#[{attribute.name.text}] is not written out"
+    places = {span for span in (item.name.origin, *item.name.sites) if span.same_scope(beside)}
+    if not places:
+        return f"the name {item.name.text} is not written beside its item"
+    # of several places in one macro, the last is beside what the innermost call spells
+    if len(places) > 1 and (attribute is None or attribute.name.sites):
+        return f"the name {item.name.text} goes through its macro more than once"
+    return None
 
 
 def _without_mach_o(template: Template, text: asm.AsmText) -> asm.AsmText:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from copy import copy
 from dataclasses import replace
 from functools import partial
 
+from patchbot.symbols import language, outside
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.macros import LIMIT, Macro, NoMatchError, TooLargeError, expand
 from patchbot.symbols.quoted import QuotedMacro
 from patchbot.symbols.rust import (
     ASSEMBLY_MACROS,
-    TRIGGER_BYTES,
-    TRIGGER_NEEDLES,
+    CARRIERS,
     TRIGGERS,
+    Attribute,
     Call,
     Doubt,
     Facts,
@@ -25,63 +26,33 @@ from patchbot.symbols.rust import (
     words_in_attributes,
 )
 from patchbot.symbols.templates import Naming
-from patchbot.symbols.tokens import Tree, flatten
+from patchbot.symbols.tokens import Span, Tree, flatten
 
-MAX_DEPTH = 16
-
-# Macros of std whose arguments are plain code: they are read as if the macro were not there.
-PLAIN = frozenset(
-    [
-        "assert",
-        "assert_eq",
-        "assert_ne",
-        "dbg",
-        "debug_assert",
-        "debug_assert_eq",
-        "debug_assert_ne",
-        "eprint",
-        "eprintln",
-        "format",
-        "format_args",
-        "matches",
-        "panic",
-        "print",
-        "println",
-        "todo",
-        "unimplemented",
-        "unreachable",
-        "vec",
-        "write",
-        "writeln",
-        "thread_local",
-        "addr_of",
-        "addr_of_mut",
-        "offset_of",
-        "ready",
-        "pin",
-        "compile_error",
-        "env",
-        "option_env",
-        "cfg",
-        "concat",
-        "stringify",
-    ]
-)
+MAX_DEPTH = 128  # as rustc
 
 
 class Expander:
     """Collects the facts of every file that could make a link-time name, expansions included."""
 
     def __init__(
-        self, corpus: Corpus, naming: Naming, quoted: Mapping[str, QuotedMacro], opaque: frozenset[str]
+        self,
+        corpus: Corpus,
+        naming: Naming,
+        quoted: Mapping[str, QuotedMacro],
+        opaque: frozenset[str],
+        known: frozenset[str] = frozenset(),
     ) -> None:
         self._corpus = corpus
         self._naming = naming
         self._quoted = quoted
         self._opaque = opaque
-        self._words = TRIGGERS | naming.words
+        # macros and attributes of the release
+        self._own = known | corpus.macro_names | opaque | naming.words | quoted.keys()
+        self._unknown = _Unknown(corpus, self._own)
+        self._words = TRIGGERS | CARRIERS | naming.words
         self._hidden = self._words - {"DW_AT_linkage_name"}  # what a macro must not hide among its arguments
         self._relevant: set[str] = set()
+        self._expanded: set[Span] = set()
         self._files: list[str] = []
         self._left = LIMIT  # tokens that the macro call of a file may still become, with all calls in it
 
@@ -111,20 +82,41 @@ class Expander:
                 out.doubts.append(
                     Doubt(word.origin, f"#[{word.text}] is a proc macro that makes link-time names")
                 )
+        out.doubts += self._renamed(out)
+        out.doubts += self._for_others()
+        for attribute in out.attributes:
+            if self._unknown.attribute(attribute):
+                name = f"derive({attribute.name.text})" if attribute.derived else f"#[{attribute.name.text}]"
+                out.doubts.append(
+                    Doubt(attribute.name.origin, f"{name} comes from elsewhere, and is not known")
+                )
+        return out
+
+    def _renamed(self, found: Facts) -> Iterator[Doubt]:
         hidden = (
             ASSEMBLY_MACROS
+            | CARRIERS
             | self._relevant
             | self._opaque
             | self._quoted.keys()
             | self._naming.export
             | self._naming.link
         )
-        for name in out.renames:
-            if name.text in hidden:
-                out.doubts.append(
-                    Doubt(name.origin, f"{name.text} is given another name, which is not followed")
+        for name, alias in zip(found.renames, found.aliases, strict=True):
+            if name.text in hidden and alias.text != name.text:
+                yield Doubt(name.origin, f"{name.text} is given another name, which is not followed")
+            if outside.hides(name.text, alias.text):
+                yield Doubt(
+                    alias.origin, f"{name.text} is called {alias.text}, like a macro that makes no name"
                 )
-        return out
+
+    def _for_others(self) -> Iterator[Doubt]:
+        """Doubt exported macros that nobody calls here: where others do, they make a name of this release."""
+        for path in self._files:
+            for macro in self._corpus.facts(path).macros:
+                called = not macro.exported or macro.place in self._expanded
+                if not called and self._matters(macro) and any(_makes(rule.body) for rule in macro.rules):
+                    yield Doubt(macro.place, f"{macro.name}! makes a name where others call it")
 
     def follow(self, call: Call) -> Facts:
         """Return what a macro call of a file becomes, with all calls in it."""
@@ -143,7 +135,13 @@ class Expander:
         if self._files:
             return
         self._files = list(
-            dict.fromkeys([*self._corpus.matching(TRIGGER_BYTES, TRIGGER_NEEDLES), *self._named(self._words)])
+            dict.fromkeys(
+                [
+                    *self._corpus.worth_reading,
+                    *self._named(self._words),
+                    *self._unknown.files,
+                ]
+            )
         )
         wanted = set(self._opaque) | self._quoted.keys()
         while True:
@@ -161,52 +159,61 @@ class Expander:
             wanted = grown
 
     def _named(self, words: frozenset[str] | set[str]) -> list[str]:
-        return self._corpus.with_word(words - TRIGGERS)
+        return self._corpus.with_word(words - TRIGGERS - CARRIERS)
 
     def _matters(self, macro: Macro) -> bool:
         return any(
             self._has(rule.body, self._words, self._relevant, self._opaque, self._quoted.keys())
+            or _has_path(rule.body)
             for rule in macro.rules
         )
 
     def _has(self, trees: tuple[Tree, ...], *words: AbstractSet[str]) -> bool:
-        """Whether any of these words, or a foreign block, stands anywhere in the trees."""
-        found, foreign = self._corpus.readings.recall_of(
-            "words", (trees,), lambda: (identifiers(trees), has_foreign_block(trees))
+        """Whether any of these words, a foreign block or an unknown macro stands anywhere in the trees."""
+        found, foreign, used = self._corpus.readings.recall_of(
+            "words", (trees,), lambda: (identifiers(trees), has_foreign_block(trees), outside.used(trees))
         )
-        return foreign or not all(found.isdisjoint(some) for some in words)
+        return foreign or not used.isdisjoint(self._unknown.names) or not all(map(found.isdisjoint, words))
 
     def _follow(self, call: Call, out: Facts, depth: int) -> None:
         name = call.name.text
         if name in self._opaque:
             out.doubts.append(Doubt(call.name.origin, f"{name}! is a proc macro that makes link-time names"))
             return
-        if name in self._naming.stringify | self._naming.suffix_only:
+        if self._unknown.macro(call):
+            out.doubts.append(Doubt(call.name.origin, f"{name}! comes from elsewhere, and is not known"))
+            return
+        if name in self._naming.stringify | self._naming.suffix_only | language.VALUES:
             return
         given = call.arguments.children
         if (quoted := self._quoted.get(name)) is not None:
             self._follow_quoted(quoted, call, out, depth)
             return
-        if name not in self._relevant and not self._has(given, self._hidden, self._relevant):
+        if (
+            not call.foreign
+            and name not in self._relevant
+            and not self._has(given, self._hidden, self._relevant)
+        ):
             return
-        if name in PLAIN:
+        if name in language.PLAIN:
             self._read(call.arguments.children, call, (), out, depth)
-            return
+        elif name != "include" and not self._followed(call, out, depth):
+            where = "stands in a foreign block" if call.foreign else "is given what makes link-time names"
+            out.doubts.append(Doubt(call.name.origin, f"{name}! cannot be followed and {where}"))
+
+    def _followed(self, call: Call, out: Facts, depth: int) -> bool:
+        """Expand a call by every definition that its macro can have; return whether there was any."""
         followed = False
-        for macro in self._corpus.macros(name, call.name.origin.path):
+        for macro in self._corpus.macros(call.name.text, call.name.origin.path, call.path):
             try:
                 expansion = self._expand(macro, call.arguments.children)
             except NoMatchError:
                 continue
             except TooLargeError:
-                followed = False
-                break
+                return False
             followed = True
             self._read(expansion, call, self._macro_conditions(macro, call), out, depth)
-        if not followed:
-            out.doubts.append(
-                Doubt(call.name.origin, f"{name}! cannot be followed and is given what makes link-time names")
-            )
+        return followed
 
     def _follow_quoted(self, macro: QuotedMacro, call: Call, out: Facts, depth: int) -> None:
         """Read what a proc macro makes: the items are of the crate that calls it."""
@@ -248,6 +255,7 @@ class Expander:
             raise TooLargeError
         if expansion is None:
             raise NoMatchError(macro.name)
+        self._expanded.add(macro.place)
         return expansion
 
     def _facts(self, trees: tuple[Tree, ...], cfgs: tuple[str, ...], *, foreign: bool) -> Facts:
@@ -262,6 +270,60 @@ class Expander:
         """
         same = self._corpus.crate_of.get(macro.place.path) == self._corpus.crate_of.get(call.name.origin.path)
         return macro.cfgs if same else ()
+
+
+class _Unknown:
+    """What files use of macros and attributes that are neither the release's nor known."""
+
+    def __init__(self, corpus: Corpus, own: frozenset[str]) -> None:
+        self._corpus = corpus
+        self._own = own
+        self._elsewhere = {pin.name: corpus.elsewhere(pin.name) for pin in corpus.release.crates}
+        self._aliases = self._known_aliases()
+        self.files: list[str] = []
+        found: set[str] = set()
+        for path in corpus.rust:
+            names = corpus.names(path)
+            unknown = {name for name in names if not self._is_known(name, path)}
+            if unknown or not names.isdisjoint({"#path", "#link", "#lang"}):
+                self.files.append(path)
+            found |= unknown
+        self.names = frozenset(name for name in found if "=" not in name) - {outside.UNREADABLE}
+
+    def macro(self, call: Call) -> bool:
+        """Whether a macro that is called is not known."""
+        return not self._is_known("::".join([*call.path[:1], call.name.text]), call.name.origin.path)
+
+    def attribute(self, attribute: Attribute) -> bool:
+        """Whether an attribute or derive is not known."""
+        spelled = "::".join([*attribute.path[:1], attribute.name.text])
+        return not self._is_known(f"#{spelled}", attribute.name.origin.path)
+
+    def _is_known(self, name: str, path: str) -> bool:
+        elsewhere = self._elsewhere.get(self._corpus.crate_of.get(path, ""), frozenset())
+        return outside.is_known(name, own=self._aliases, elsewhere=elsewhere)
+
+    def _known_aliases(self) -> frozenset[str]:
+        """Return the release's own names, and other names that it gives to macros that are known."""
+        pairs = (
+            name.split("=") for path in self._corpus.rust for name in self._corpus.names(path) if "=" in name
+        )
+        known = self._own | outside.MACROS | language.MACROS
+        return self._own | {alias for name, alias in pairs if name in known}
+
+
+def _has_path(trees: Sequence[Tree]) -> bool:
+    """Whether the body of a macro can have a module with ``#[path]``."""
+    return {"mod", "path"} <= identifiers(trees)
+
+
+def _makes(trees: Sequence[Tree]) -> bool:
+    """Whether the body of a macro makes a name that it spells itself, whatever it is called with."""
+    facts = read(trees)
+    spelled = [
+        item.name for item in facts.items if item.foreign or item.attribute("no_mangle", "export_name")
+    ]
+    return bool(spelled or facts.assembly)
 
 
 def _measured(macro: Macro, arguments: Sequence[Tree]) -> tuple[tuple[Tree, ...] | None, int]:

@@ -43,7 +43,7 @@ class Inputs:
     def _scripts(self) -> dict[str, BuildFacts]:
         """The build scripts, by crate."""
         scripts = ((pin, self._corpus.build_script(pin)) for pin in self._corpus.release.crates)
-        return {pin.name: self._whole.build_script(pin, path) for pin, path in scripts if path is not None}
+        return {pin.name: self._corpus.build_facts(pin, path) for pin, path in scripts if path is not None}
 
     def on(self, target: Target) -> OnTarget:
         """Return the release as a build for ``target`` sees it."""

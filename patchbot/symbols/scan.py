@@ -28,10 +28,10 @@ from patchbot.model import (
     links_variable,
 )
 from patchbot.symbols import asm, cfg, places
-from patchbot.symbols.collect import ASSEMBLER, Collected, collect, split
+from patchbot.symbols.collect import Collected, collect, split
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.paths import CratePaths
-from patchbot.symbols.preprocessor import Unit
+from patchbot.symbols.preprocessor import ASSEMBLER, Unit
 from patchbot.symbols.readings import Readings
 from patchbot.symbols.spots import (
     ExportSpot,
@@ -202,7 +202,7 @@ class _Decision:
     def names_in_file(self, path: str, unit: Unit) -> Iterator[tuple[str, str]]:
         for text in unit.variants:
             if path.endswith(ASSEMBLER):
-                names = asm.scan(text.text)
+                names = self.corpus.assembler(text.text)
                 local = {n.text for n in names.names if n.use is asm.Use.LABEL} - names.defined()
                 yield from (split(n.text, *self.suffixes) for n in names.names if n.text not in local)
             else:
@@ -253,12 +253,10 @@ class _Decision:
 
     def stray_strings(self, own: frozenset[str], found: Sequence[Found]) -> None:
         """Doubt string literals that equal a link-time name and are at none of the known places."""
-        if not own:
-            return
-        needles = [name.encode("latin-1") for name in sorted(own)]
-        pattern = re.compile(rb'"(?:%b)(?:\\0)?"' % b"|".join(map(re.escape, needles)))
         known = {(place.path, place.start) for entry in found for place in _strings_of(entry.spot)}
-        for path in self.corpus.matching(pattern, needles):
+        for path in self.corpus.rust:
+            if own.isdisjoint(self.corpus.quoted(path)):
+                continue
             for token in flatten(self.corpus.trees(path)):
                 is_name = token.kind is TokenKind.STRING and string_value(token).text.rstrip("\0") in own
                 if is_name and (path, token.origin.start) not in known:

@@ -227,5 +227,4 @@ def _macro_items(trees: Sequence[Tree]) -> Iterator[tuple[int, Span, int]]:
 
 
 def _edition(corpus: Corpus, pin: CratePin) -> str:
-    given = corpus.manifest(pin).get("package", {}).get("edition")
-    return given if isinstance(given, str) else "2015"
+    return corpus.manifest(pin).edition or "2015"

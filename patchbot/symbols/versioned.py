@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from patchbot.symbols.quoted import QuotedMacro, function_bodies, read_quoted
-from patchbot.symbols.rust import TRIGGERS, Item, mentions, read
+from patchbot.symbols.rust import TRIGGERS, Item, has_foreign_block, mentions, read
 from patchbot.symbols.templates import Naming
 from patchbot.symbols.tokens import (
     Group,
@@ -53,7 +53,7 @@ def read_proc_macros(trees: Sequence[Tree], crate_version: str, helpers: Sequenc
     link = frozenset(f.name.text for f in attribute if mentions(f.body, frozenset({"link_name"})))
     version = _version(trees, crate_version)
     if not export | link or version is None:
-        if not mentions([*trees, *helpers], TRIGGERS):
+        if not mentions([*trees, *helpers], TRIGGERS) and not has_foreign_block([*trees, *helpers]):
             return ProcMacros(Naming())
         bodies = function_bodies(trees)
         macros = [read_quoted(f, bodies) for f in functions if f.attribute("proc_macro")]

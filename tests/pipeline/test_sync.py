@@ -122,7 +122,7 @@ def test_a_blind_spot_stops_the_sync_before_anything_is_written(project: Path, u
     hidden = 'secret! { #[no_mangle] pub extern "C" fn hidden() {} }\n'
     upstream.publish("8.0.1", change={"crates/wasmtime/src/lib.rs": hidden})
     with workspace(configs.load(project), Reporter(quiet=True)) as work:
-        with pytest.raises(Findings, match=r"crates/wasmtime/src/lib\.rs:1: secret! cannot be followed"):
+        with pytest.raises(Findings, match=r"crates/wasmtime/src/lib\.rs:1: secret! comes from elsewhere"):
             stage.sync(work, BARE)
         assert not folder(work, BARE).exists()
 

@@ -50,6 +50,10 @@ def test_nothing_of_interest(source: str) -> None:
         'build.files(vec!["src/a.c"].iter());',
         'build.file(Path::new("src/a.c"));',
         'build.object("src/a.c");',
+        'cc::Build::file(&mut build, "src/a.c");',
+        'build.file::<&str>("src/a.c");',
+        'build.file("src/../src/./a.c");',
+        'build.file(PathBuf::from("src/a.c").as_ref());',
         'let x = || { { build.file("src/a.c") } };',
         'if build.file("src/a.c").ok() { x(); }',
     ],
@@ -57,6 +61,12 @@ def test_nothing_of_interest(source: str) -> None:
 def test_a_compiled_file_is_found(source: str) -> None:
     assert compiled(f"fn main() {{ {source} }}") == [("src/a.c", "")]
     assert doubts(f"fn main() {{ {source} }}") == []
+
+
+def test_each_file_that_an_expression_can_be_is_found() -> None:
+    source = 'fn main() { b.file(if x { "a.c" } else if y { "b.c" } else { "c.c" }); }'
+    assert [file.path for file in facts(source).files] == ["a.c", "b.c", "c.c"]
+    assert doubts('fn main() { b.file(if x { "a.c" } else { path() }); }')
 
 
 def test_several_files_of_one_call_each_have_their_place() -> None:
@@ -232,12 +242,53 @@ def test_variables_of_links_keys_are_found_with_their_place() -> None:
             'let a = "src/a.c"; use_it(a);',
             "the build script names src/a.c, and not in a .file(…) that is read",
         ),
-        ('Command::new("cc").arg("a.S");', "the build script names a.S, and not in a .file(…) that is read"),
+        ('run("cc").arg("a.S");', "the build script names a.S, and not in a .file(…) that is read"),
         (
-            'cc::Build::file(&mut b, "a.cpp");',
-            "the build script names a.cpp, and not in a .file(…) that is read",
+            "cc::Build::file(&mut b, path());",
+            "the build script compiles a file whose name is not written out",
         ),
-        ('b.file::<&str>("a.c");', "the build script names a.c, and not in a .file(…) that is read"),
+        (
+            "let f = cc::Build::file::<&str>;",
+            "the build script compiles a file whose name is not written out",
+        ),
+        ("b.file::<Vec<u8>>(path());", "the build script compiles a file whose name is not written out"),
+        ("b.r#file(path());", "the build script compiles a file whose name is not written out"),
+        ("b.objects([a, b]);", "the build script compiles a file whose name is not written out"),
+        (
+            'b.flag("-Wa,--defsym,x=1");',
+            'the build script gives the compiler "-Wa,--defsym,x=1", which is not followed',
+        ),
+        ('b.flag("-Wp,-Dx=y");', 'the build script gives the compiler "-Wp,-Dx=y", which is not followed'),
+        (
+            'b.flag("-fleading-underscore");',
+            'the build script gives the compiler "-fleading-underscore", which is not followed',
+        ),
+        ("b.compiler(x);", "the build script calls .compiler(…), which is not followed"),
+        ("b.cpp(true);", "the build script calls .cpp(…), which is not followed"),
+        ("b.get_compiler();", "the build script calls .get_compiler(…), which is not followed"),
+        ('set_var("CFLAGS", x);', 'the build script sets "CFLAGS", x for the programs that it runs'),
+        ('println!("\\ncargo:rustc-link-lib=x");', "the build script links what is not read here"),
+        (
+            'print!("cargo:rerun-if-changed=x\\ncargo:rustc-link-arg=x");',
+            "the build script links what is not read here",
+        ),
+        ('println!("cargo:{}", x);', "the build script tells cargo what cannot be read here"),
+        ('f("cargo:rustc-");', "the build script tells cargo what cannot be read here"),
+        ('println!("{x}");', "the build script tells cargo what cannot be read here"),
+        ("println!(x);", "the build script tells cargo what cannot be read here"),
+        ("std::io::stdout().write_all(x);", "the build script tells cargo what cannot be read here"),
+        ("f(quote! { #[no_mangle] });", "the build script has or writes code that makes a link-time name"),
+        ('extern "C" { fn x(); }', "the build script has or writes code that imports a link-time name"),
+        (
+            'fs::copy("x", var("OUT_DIR"));',
+            "the build script copies or reads a file (copy), and writes others",
+        ),
+        (
+            'write(var("OUT_DIR"), include_str!("x"));',
+            "the build script copies or reads a file (include_str), and writes others",
+        ),
+        ("macro_rules! m { ($n:ident) => { mod $n; } }", "the build script goes on in another file (mod)"),
+        ('macro_rules! m { () => { include!("x") } }', "the build script goes on in another file (include!)"),
         ('println!("cargo:rustc-link-lib=static=x");', "the build script links what is not read here"),
         ('println!("cargo:rustc-link-lib=static=m");', "the build script links what is not read here"),
         ('println!("cargo::rustc-link-lib=mine");', "the build script links what is not read here"),
@@ -259,12 +310,34 @@ def test_what_is_not_followed_is_a_doubt_at_its_place(source: str, why: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ('Command::new("cc");', 'the build script runs "cc"'),
+        ("Command::new(cc);", "the build script runs cc"),
+        ('let cc = var("CC"); Command::new(cc);', "the build script runs cc"),
+        ("use std::process::Command as C;", "the build script runs programs by a name that is not followed"),
+    ],
+)
+def test_programs_are_a_doubt_where_something_is_compiled(source: str, why: str) -> None:
+    alone = facts(f"fn main() {{ {source} }}")
+    assert [found for _, found in alone.programs] == [why]
+    assert alone.doubts == []
+    assert doubts(f"fn main() {{ {source} cc::Build::new(); }}") == [why]
+
+
+@pytest.mark.parametrize(
     "source",
     [
         'b.flag("-std=c11").flag("-Wall").flag_if_supported("-O2").flag("-g").flag("-mno-sse").flag("-pedantic");',
         'b.define("A", None).warnings(true).opt_level(2).compile("x");',
         'println!("cargo:rustc-link-lib=m"); println!("cargo::rustc-link-lib=dylib=pthread");',
         'mod inline { fn f() {} } x.to_str("a.cfg"); let s = "abc";',
+        'b.cpp(false).flag("-fno-strict-aliasing"); x.stdout; child.stdout(pipe()); y.copy(z);',
+        'Command::new("git").arg("x"); let rustc = var("RUSTC").unwrap(); Command::new(rustc); Command::new(var("RUSTC"));',
+        'println!("cargo:rustc-cfg=x"); println!("cargo::rustc-check-cfg=cfg(x)"); println!(); eprintln!("{}", x);',
+        'println!("cargo:rustc-env=X={}", y); println!("cargo:warning={y}"); println!("cargo:root={}", z);',
+        'fs::read_to_string("x"); include_str!("y");',
+        'fs::write(var("OUT_DIR"), "fn f() {}"); child.read_to_string(&mut x);',
     ],
 )
 def test_no_doubt(source: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from support.upstream import Crate
 from symbols import small
 
-from patchbot.symbols.corpus import Corpus, Unread
+from patchbot.symbols.corpus import MAX_SIZE, Corpus, Unread
 from patchbot.symbols.tokens import Span
 
 LIB = "crates/runtime/src/lib.rs"
@@ -79,6 +79,30 @@ def test_the_manifest_says_where_the_library_is() -> None:
     assert moved.library(moved.release.crates[0]) == "crates/a/x.rs"
 
 
+def test_modules_beside_the_library_are_built_whatever_their_folder_is_called() -> None:
+    lib = '[lib]\npath = "examples/lib.rs"\n'
+    files = {"examples/lib.rs": "", "examples/a.rs": "", "tests/b.rs": ""}
+    corpus = Corpus(*small.release([Crate("a", "crates/a", files, [], rest=lib)]))
+    assert corpus.rust == ("crates/a/examples/a.rs", "crates/a/examples/lib.rs")
+
+
+def test_generators_are_proc_macros_and_build_dependencies_and_what_those_use() -> None:
+    def needs(name: str, kind: str = "normal") -> list[dict[str, str]]:
+        return [{"name": name, "req": "1", "kind": kind}]
+
+    crates = [
+        Crate("user", "crates/user", {"src/lib.rs": "", "build.rs": ""}, needs("maker", "build")),
+        Crate("maker", "crates/maker", {"src/lib.rs": ""}, needs("deep")),
+        Crate("deep", "crates/deep", {"src/lib.rs": ""}, needs("third-party")),
+        Crate("other", "crates/other", {"src/lib.rs": ""}, []),
+        Crate("macros", "crates/macros", {"src/lib.rs": ""}, [], rest="[lib]\nproc-macro = true\n"),
+    ]
+    corpus = Corpus(*small.release(crates))
+    assert corpus.generators == {"maker", "deep", "macros"}
+    assert corpus.elsewhere("deep") == {"third_party"}
+    assert corpus.elsewhere("maker") == frozenset()
+
+
 # -- what cannot be read ----------------------------------------------------------------------------
 
 
@@ -100,6 +124,32 @@ def test_a_file_with_brackets_that_do_not_match_has_no_tokens_and_is_reported_on
     assert corpus.trees(LIB) == corpus.trees(LIB) == ()
     assert corpus.facts(LIB).items == []
     assert corpus.unread == [Unread(LIB, 6, "brackets, a string or a comment do not end, or nest too deep")]
+
+
+@pytest.mark.parametrize("path", ["src/lib.rs", "src/other.rs", "build.rs"])
+def test_rust_that_no_compiler_takes_is_reported_once(path: str) -> None:
+    corpus = small.corpus({"src/lib.rs": "", path: b"// \xff\n"})
+    corpus.check_rust()
+    corpus.check_rust()
+    assert corpus.unread == [Unread(f"crates/runtime/{path}", 3, "is not UTF-8, so no compiler takes it")]
+
+
+@pytest.mark.parametrize("path", ["src/lib.rs", "src/other.rs", "build.rs", "src/a.c", "Cargo.toml"])
+def test_a_huge_file_is_empty_to_all_and_reported_where_it_matters(path: str) -> None:
+    corpus = small.corpus({path: b" " * (MAX_SIZE + 1), "notes.txt": b" " * (MAX_SIZE + 1)})
+    full = f"crates/runtime/{path}"
+    assert corpus.files[full] == b""
+    assert corpus.text(full) == ""
+    corpus.check_rust()
+    corpus.manifest(corpus.release.crates[0])
+    assert {unread.path for unread in corpus.unread} == {full}
+    assert all("larger than 4 MB, and not read" in unread.why for unread in corpus.unread)
+
+
+def test_a_file_as_large_as_can_be_is_read() -> None:
+    corpus = small.corpus({"src/a.c": b" " * MAX_SIZE})
+    assert len(corpus.text("crates/runtime/src/a.c") or "") == MAX_SIZE
+    assert corpus.unread == []
 
 
 def test_a_file_that_is_not_there_has_no_text() -> None:
@@ -155,6 +205,22 @@ def test_a_macro_of_another_crate_is_found() -> None:
     assert corpus.macros("unknown", "crates/a/b/src/lib.rs") == []
 
 
+def test_a_path_or_an_import_says_that_a_nearer_macro_is_not_meant() -> None:
+    here, there = DEFINITION.format("1"), DEFINITION.format("2")
+    corpus = two_crates(
+        {"src/lib.rs": here, "src/x.rs": "", "src/y.rs": f"use b::m; {here}"}, {"src/lib.rs": there}
+    )
+    first, second = ["crates/a/src/lib.rs", "crates/a/src/y.rs"], ["crates/a/b/src/lib.rs"]
+
+    def found(near: str, *path: str) -> set[str]:
+        return {macro.place.path for macro in corpus.macros("m", near, path)}
+
+    assert found("crates/a/src/x.rs") == {*first}
+    assert found("crates/a/src/y.rs") == found("crates/a/src/x.rs", "b") == {*first, *second}
+    assert found("crates/a/src/x.rs", "crate") == found("crates/a/src/x.rs", "$crate") == {*first}
+    assert found("crates/a/src/x.rs", "std") == set()
+
+
 def test_every_definition_in_a_file_counts() -> None:
     corpus = small.corpus(
         {"src/lib.rs": f"#[cfg(a)] {DEFINITION.format(1)} #[cfg(b)] {DEFINITION.format(2)}"}
@@ -183,3 +249,13 @@ def test_a_view_has_fewer_macros_and_knows_which_were_asked_for() -> None:
     assert [macro.name for macro in view.used.values()] == ["b"]
     assert [macro.name for macro in whole.macros("a", "crates/runtime/src/lib.rs")] == ["a"]
     assert [macro.name for macro in whole.used.values()] == ["a"]
+
+
+def test_a_c_file_is_preprocessed_again_when_what_it_includes_has_changed() -> None:
+    c, h = "crates/runtime/src/a.c", "crates/runtime/src/a.h"
+    before = small.corpus({"src/a.c": '#include "a.h"\nint x;', "src/a.h": "int y;"})
+    same = Corpus(before.release, before.files, before.readings)
+    after = Corpus(before.release, {**before.files, h: b"int z;"}, before.readings)
+    assert same.preprocessed(c, {}) is before.preprocessed(c, {})
+    assert [text.text for text in after.preprocessed(c, {}).variants] == ["int z;int x;"]
+    assert [text.text for text in after.preprocessed(c, {"z": "w"}).variants] == ["int w;int x;"]
