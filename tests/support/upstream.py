@@ -7,6 +7,7 @@ macro hands to another macro, assembler text, C files and s390x files.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -601,16 +602,15 @@ class Upstream:
         version: str,
         *,
         versioned: bool = False,
-        change: dict[str, str] | None = None,
+        change: Mapping[str, str | bytes] | None = None,
         **line: Any,  # noqa: ANN401 - any key of the index lines
     ) -> None:
         """Publish a release; ``change`` replaces or adds files by their path in the repository."""
         for item in release(version, versioned=versioned):
-            files = dict(item.files)
+            files: dict[str, str | bytes] = {**item.files, "Cargo.toml": self.manifest(item, version)}
             for path, text in (change or {}).items():
                 if path.startswith(f"{item.path}/"):
                     files[path.removeprefix(f"{item.path}/")] = text
-            files["Cargo.toml"] = self.manifest(item, version)
             data = crates.crate(item.name, version, files, commit=COMMIT, path=item.path)
             entry = crates.index_line(item.name, version, data, item.dependencies, **line)
             entry |= {"features": item.features or {}, "links": item.links}
