@@ -2,6 +2,9 @@
 
 A rewrite is refused unless it still parses, is complete (every own name has the suffix, nothing else
 has), changes nothing when done twice, and gives back the original bytes when the suffix is taken off.
+
+The proof is done on the same rewrite with other names, the same for all releases: what differs between the
+two is then shown to be the names alone.  So neighbours share it, file by file.
 """
 
 from __future__ import annotations
@@ -9,12 +12,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
 from patchbot.errors import RewriteError
 from patchbot.model import Inventory, Kind, NamePolicy, Names, Rewrite, Suffix
 from patchbot.symbols import edits as edit
 from patchbot.symbols import places, rules
 from patchbot.symbols.scan import Scan, scan_rewritten
+
+_STAND_IN = "_0_0_0_stand_in"
 
 
 def rewrite(scanned: Scan, policy: NamePolicy, names: Names) -> tuple[Rewrite, ...]:
@@ -33,8 +39,44 @@ def rewrite(scanned: Scan, policy: NamePolicy, names: Names) -> tuple[Rewrite, .
         changed = {path: data for path, data in after.items() if before.get(path) != data}
         rewrites.append(Rewrite(name, rules.RULES[name].digest(names), changed))
         before = after
-    _check(scanned, before, policy, names)
+    stand_ins = _stand_ins(scanned, names)
+    proved = edit.apply(scanned.files, [e for own in rules.edits(scanned, stand_ins).values() for e in own])
+    _check(scanned, proved, policy, stand_ins)
+    _same_but_for_names(before, names, proved, stand_ins)
     return tuple(rewrites)
+
+
+def _stand_ins(scanned: Scan, names: Names) -> Names:
+    """Return names for the proof that no source has: the same for all releases, unless one of them spells it."""
+    word = _STAND_IN
+    while any(
+        scanned.corpus.readings.found(re.compile(re.escape(word).encode()), [word.encode()], data)
+        for data in scanned.files.values()
+    ):
+        word += "_x"
+    return Names(Suffix(word), {library: f"{library}{word}" for library in names.libraries})
+
+
+def _same_but_for_names(
+    after: Mapping[str, bytes], names: Names, proved: Mapping[str, bytes], stand_ins: Names
+) -> None:
+    """Refuse a rewrite that differs from the proved one in more than the names."""
+    if after.keys() != proved.keys():
+        raise RewriteError("other names change other files", where=min(after.keys() ^ proved.keys()))
+    for path, data in after.items():
+        text = data.decode("latin-1")
+        for library, spelled in names.libraries.items():
+            text = text.replace(spelled, stand_ins.libraries[library])
+        for mine, theirs in _spellings(names.suffix, stand_ins.suffix):
+            text = text.replace(mine, theirs)
+        if text.encode("latin-1") != proved[path]:
+            raise RewriteError("other names change more than the names", where=path)
+
+
+def _spellings(suffix: Suffix, other: Suffix) -> tuple[tuple[str, str], ...]:
+    """Return the ways in which edits spell a suffix, each with the other one's: as it is, in a variable, in a string."""
+    upper = (suffix.text.upper(), other.text.upper())
+    return ((suffix.text, other.text), upper, (f'"{suffix.text[1:]}"', f'"{other.text[1:]}"'))
 
 
 def _refuse_suffixed(scanned: Scan, names: Names) -> None:
@@ -52,12 +94,17 @@ def _refuse_suffixed(scanned: Scan, names: Names) -> None:
 
 
 def _check(scanned: Scan, after: Mapping[str, bytes], policy: NamePolicy, names: Names) -> None:
-    suffix = names.suffix
+    suffix, recall = names.suffix, scanned.corpus.readings.recall
     files = {**scanned.files, **after}
     for path, data in after.items():
-        if path.endswith(".rs") and places.parse_errors(data) > places.parse_errors(scanned.files[path]):
+        original = scanned.files[path]
+        if path.endswith(".rs") and recall(("errors", data), partial(places.parse_errors, data)) > recall(
+            ("errors", original), partial(places.parse_errors, original)
+        ):
             raise RewriteError("no longer parses when rewritten", where=path)
-        if unsuffixed(data, names) != scanned.files[path]:
+        spelled = Names(names.suffix, {a: b for a, b in names.libraries.items() if b.encode() in data})
+        key = ("unsuffixed", data, spelled.suffix, *spelled.libraries.items())
+        if recall(key, partial(unsuffixed, data, spelled)) != original:
             raise RewriteError("taking the suffix off does not give back what it was", where=path)
     again = scan_rewritten(scanned, files, policy, suffix)
     _complete(scanned.inventory, again.inventory, suffix)

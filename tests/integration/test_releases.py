@@ -17,7 +17,7 @@ PATCHED = sorted(
     folder.name for folder in (REPOSITORY / "patches").iterdir() if (folder / "series").is_file()
 )
 
-# Distinct names that a release defines, on all targets together, those for debuggers included.
+# Distinct names that a release defines outside of its C API, on all targets together, those for debuggers included.
 NAMES = {"8.0.1": 60, "9.0.4": 58, "10.0.2": 58, "11.0.2": 58}
 
 
@@ -41,7 +41,8 @@ def test_every_name_is_found_on_every_target(real: Project, release: str) -> Non
     data = real.run("scan", release, "--json").json
     own = [s for s in data["symbols"] if s["kind"] == "own"]
     defined = {s["name"] for s in data["symbols"] if s["role"] == "define"}
-    assert len(defined) == NAMES.get(release, 16)
+    c_api = {s["name"] for s in data["symbols"] if s["path"].startswith("crates/c-api/")}
+    assert len(defined - c_api) == NAMES.get(release, 16)
     assert data["blind_spots"] == []
     assert {s["name"] for s in own if s["role"] == "import"} <= defined
     assert {s["name"] for s in data["symbols"] if s["kind"] == "keep"} == {
