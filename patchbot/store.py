@@ -10,10 +10,12 @@ Refs: ``refs/patchbot/upstream/<release>`` (one commit per release), ``refs/patc
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -26,6 +28,8 @@ from patchbot.errors import EnvironmentProblem, RepositoryError
 from patchbot.model import TreeFile
 
 ZERO = "0" * 40
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_LISTED = 4  # trees whose lists are kept: a release is asked for its own and its result's several times
 
 # What a caller's environment must not change.  GIT_INDEX_FILE and friends leak through GitPython, which
 # copies os.environ; the list of settings is git's own (git(1), "Environment Variables").
@@ -34,14 +38,23 @@ _SEALED = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_ATTR_NOSYSTEM": "1",
     # no other variable keeps $XDG_CONFIG_HOME/git/attributes away: `* -diff` there makes every mail binary
-    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_COUNT": "2",
     "GIT_CONFIG_KEY_0": "core.attributesFile",
     "GIT_CONFIG_VALUE_0": os.devnull,
+    # `git am` and `git commit` look for rubbish behind everything they do
+    "GIT_CONFIG_KEY_1": "maintenance.auto",
+    "GIT_CONFIG_VALUE_1": "false",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_TERMINAL_PROMPT": "0",
     "TZ": "UTC",
 }
 _KEPT = ("GIT_PYTHON_", "GIT_SSL_", "GIT_SSH", "GIT_ASKPASS", "GIT_PROXY_")
+
+_IDENTITY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in {"NAME": "patchbot", "EMAIL": "patchbot@invalid"}.items()
+}
 
 _PLAIN = "100644"
 _EXECUTABLE = "100755"
@@ -105,6 +118,7 @@ class Store:
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
         self._repo.git.update_environment(**_SEALED)
+        self._listed: dict[tuple[str, str], tuple[TreeEntry, ...]] = {}
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -180,6 +194,8 @@ class Store:
 
     def list_tree(self, tree: str, prefix: str = "") -> tuple[TreeEntry, ...]:
         """Return every file below ``prefix`` in the order of the tree (bytes of the path)."""
+        if (known := self._listed.get((tree, prefix))) is not None:
+            return known
         paths = ["--", prefix] if prefix else []
         out = self._git("ls-tree", "-r", "-z", "--full-tree", tree, *paths)
         entries = []
@@ -187,6 +203,8 @@ class Store:
             meta, path = line.split(b"\t", 1)
             mode, _kind, oid = meta.decode().split(" ")
             entries.append(TreeEntry(os.fsdecode(path), mode, oid))
+        if _OBJECT_ID.fullmatch(tree):  # whatever else names a tree may name another one tomorrow
+            self._listed = {(tree, prefix): tuple(entries), **dict(islice(self._listed.items(), _LISTED - 1))}
         return tuple(entries)
 
     def read_files(self, entries: Iterable[TreeEntry]) -> Iterator[TreeFile]:
@@ -230,14 +248,21 @@ class Store:
         by_mark = dict(cast("tuple[str, str]", tuple(line.split(" "))) for line in lines)
         return tuple(by_mark[f":{mark}"] for mark in range(1, len(steps) + 1))
 
+    def index_packs(self) -> None:
+        """Let git find objects by one index instead of one per pack: every import leaves a pack of its own."""
+        with suppress(RepositoryError):  # a lock file that a killed git left: all works without, only slower
+            self._git("multi-pack-index", "write")
+
     # -- mails -----------------------------------------------------------------------------------
 
-    def mail(self, commit: str) -> bytes:
-        """Return the commit as a mail that ``git am`` takes, the same bytes on every machine.
+    def mails(self, base: str, tip: str) -> tuple[bytes, ...]:
+        """Return the commits behind ``base`` up to ``tip`` as mails that ``git am`` takes, the same on every machine.
 
-        A commit that changes nothing gives no bytes: there is no patch to send.
+        A commit that changes nothing gives a mail without bytes: there is no patch to send.
         """
-        return self._git("format-patch", "--stdout", "-1", *_MAIL_FLAGS, commit)
+        with tempfile.TemporaryDirectory(prefix="patchbot-mails-") as folder:
+            self._git("format-patch", "--quiet", "-o", folder, *_MAIL_FLAGS, f"{base}..{tip}")
+            return tuple(file.read_bytes() for file in sorted(Path(folder).iterdir()))
 
     def apply(self, tree: str, mails: Sequence[bytes]) -> str:
         """Apply mails to ``tree`` with stock ``git apply``, in an index of its own; return the new tree.
@@ -247,23 +272,23 @@ class Store:
         with tempfile.TemporaryDirectory(prefix="patchbot-apply-") as folder:
             env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
             self._git("read-tree", tree, env=env)
-            for mail in mails:
-                self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=mail, env=env)
+            if text := b"".join(mails):
+                self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=text, env=env)
             return self._git("write-tree", env=env).decode().strip()
 
     @contextmanager
     def checkout(self, tree: str, paths: Iterable[str]) -> Iterator[Path]:
         """Give a throw-away clone whose one commit holds just ``paths`` of ``tree``, as stock git sees it."""
         wanted = set(paths)
+        index = "".join(f"{e.mode} {e.oid}\t{e.path}\0" for e in self.list_tree(tree) if e.path in wanted)
         with tempfile.TemporaryDirectory(prefix="patchbot-checkout-") as folder:
-            files = self.read_files(entry for entry in self.list_tree(tree) if entry.path in wanted)
-            text = CommitText(message="base\n", author="patchbot <patchbot@invalid>", date="0 +0000")
-            commit = self.commit_tree(files, text)
-            with _init(Path(folder), branch="base") as clone:
-                clone.git.update_environment(**_SEALED)
+            with _init(Path(folder), branch="base") as repo:
                 alternates = Path(folder, ".git", "objects", "info", "alternates")
                 alternates.write_text(f"{self.path.absolute() / 'objects'}\n", encoding="utf-8")
-                clone.git.execute(["git", "reset", "--quiet", "--hard", commit])
+                clone = Store(repo)
+                clone._git("update-index", "-z", "--index-info", stdin=os.fsencode(index))
+                clone._git("checkout-index", "--all", "--index")
+                clone._git("commit", "--quiet", "--no-verify", "--message=base", env=_IDENTITY)
             yield Path(folder)
 
     def am(self, folder: Path, mails: Sequence[bytes]) -> dict[str, str]:
@@ -271,10 +296,9 @@ class Store:
 
         Raises ``RepositoryError`` with git's words if a mail does not apply.
         """
-        identity = {"GIT_COMMITTER_NAME": "patchbot", "GIT_COMMITTER_EMAIL": "patchbot@invalid"}
         with Store(Repo(folder)) as clone:
             # without --keep-cr a file with CRLF line ends does not fit its own patch
-            clone._git("am", "--quiet", "--no-gpg-sign", "--keep-cr", stdin=b"".join(mails), env=identity)
+            clone._git("am", "--quiet", "--no-gpg-sign", "--keep-cr", stdin=b"".join(mails), env=_IDENTITY)
             return {entry.path: entry.oid for entry in clone.list_tree("HEAD")}
 
     # -- git itself ------------------------------------------------------------------------------

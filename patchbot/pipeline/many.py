@@ -77,6 +77,7 @@ def each(
     A failure that a user can cure is an outcome; anything else is raised.  ``do`` and its results go through
     ``pickle``.
     """
+    work.store.index_packs()
     attempt = partial(_attempt, do)
     if min(jobs, len(releases)) < 2:  # noqa: PLR2004 - a process of its own for one is slower
         yield from ((release, attempt(work, release)) for release in releases)

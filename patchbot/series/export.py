@@ -84,7 +84,7 @@ def build(
     ]
     commits = store.commit_series(base, steps) if steps else ()
     tip = commits[-1] if commits else base
-    exported = [store.mail(commit) for commit in commits]
+    exported = store.mails(base, tip)
     stats = [mails.check(mail, rewrite) for mail, rewrite in zip(exported, rewrites, strict=True)]
     result = store.tree_of(tip)
     _prove(store, release, exported, stats, result)

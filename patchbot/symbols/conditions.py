@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 from patchbot.symbols.cfg import either, join
 from patchbot.symbols.rust import Facts, Module
@@ -65,8 +66,16 @@ class ModuleTree:
         above, _, last = folder.rpartition("/")
         named = [f"{folder}/mod.rs", f"{folder}/lib.rs", f"{folder}/main.rs", f"{above}/{last}.rs"]
         near = [f for f in dict.fromkeys([*named, *self._pathed]) if f in self._files and f != path]
-        far = sorted(f for f in self._files if f.rpartition("/")[0] == above or f == f"{above}.rs")
-        return near, far
+        far = [*self._beside.get(above, ()), *self._files.intersection([f"{above}.rs"])]
+        return near, sorted(far)
+
+    @cached_property
+    def _beside(self) -> dict[str, list[str]]:
+        """The files of each folder."""
+        out: dict[str, list[str]] = {}
+        for file in self._files:
+            out.setdefault(file.rpartition("/")[0], []).append(file)
+        return out
 
 
 def _module_files(parent: str, module: Module) -> tuple[str, ...]:

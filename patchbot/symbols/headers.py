@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from patchbot.symbols import c
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.preprocessor import Expanded, preprocess_headers
+
+# A macro for a number or a string.  One header has the release's version so: it would be another header in each.
+_CONSTANT = re.compile(r'(?m)^#define (\w+) (\d+|"[\w.+-]*")$')
+
+_Constants = tuple[tuple[tuple[str, str], ...], ...]
 
 
 def declared(corpus: Corpus, crate: str) -> tuple[tuple[str, str], ...]:
@@ -16,15 +23,33 @@ def declared(corpus: Corpus, crate: str) -> tuple[tuple[str, str], ...]:
     A name that a macro makes is declared where the macro is called.
     """
     paths = tuple(path for path in corpus.by_crate[crate] if path.endswith(".h"))
-    key = ("headers", paths, *(corpus.files[path] for path in paths))
-    return corpus.readings.recall(key, lambda: tuple(dict.fromkeys(_declared(corpus, paths))))
-
-
-def _declared(corpus: Corpus, paths: Sequence[str]) -> list[tuple[str, str]]:
     if not paths:
-        return []
+        return ()
+    constants = tuple(_constants(corpus.text(path) or "") for path in paths)
+    shape = tuple((path, _CONSTANT.sub("", corpus.text(path) or "")) for path in paths)
+    read = partial(_declared, corpus, paths, constants)
+    used, found = corpus.readings.recall(("headers", shape), read)
+    if used != _only(constants, (name for name, _ in used)):
+        _, found = corpus.readings.recall(("headers", shape, constants), read)
+    return found
+
+
+def _constants(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple(_CONSTANT.findall(text))
+
+
+def _only(constants: _Constants, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    wanted = set(names)
+    return tuple((name, value) for own in constants for name, value in own if name in wanted)
+
+
+def _declared(
+    corpus: Corpus, paths: Sequence[str], constants: _Constants
+) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Return which constants had a say in what is declared, and what is declared."""
     unit = preprocess_headers(paths, read=corpus.text, search=_folders(paths))
-    return [found for text in unit.variants for found in _names(text)]
+    found = dict.fromkeys(found for text in unit.variants for found in _names(text))
+    return _only(constants, unit.used), tuple(found)
 
 
 def _names(text: Expanded) -> list[tuple[str, str]]:

@@ -14,12 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from patchbot.model import CratePin, Dependency, DependencyKind
 from patchbot.symbols import cfg
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.rust import read, words_in_attributes
+from patchbot.symbols.rust import words_in_attributes
 from patchbot.symbols.tokens import (
     Group,
     Span,
@@ -148,7 +148,18 @@ class _Reader:
                 and path.endswith(".rs")
                 and self.corpus.readings.found(pattern, needles, data)
             ):
-                yield from self.in_trees(self.corpus.trees(path), libraries)
+                trees = self.corpus.trees(path)
+                read = partial(self.in_file, trees, libraries)
+                paths, doubts = self.corpus.readings.recall_of("printed", (trees,), read, *libraries.items())
+                self.doubts += doubts
+                yield from paths
+
+    def in_file(
+        self, trees: Sequence[Tree], libraries: Mapping[str, str]
+    ) -> tuple[list[PrintedPath], list[tuple[Span, str]]]:
+        """Return the paths that a file prints, and its strings that may become one."""
+        alone = _Reader(self.corpus)
+        return list(alone.in_trees(trees, libraries)), alone.doubts
 
     def in_trees(
         self, trees: Sequence[Tree], libraries: Mapping[str, str], caller: str = "", *, quoted: bool = False
@@ -206,7 +217,7 @@ class _Reader:
         attributes: set[str] = set()
         for pin in self.proc_macros:
             if printing & {pin.name, *self.below[pin.name]}:
-                for item in read(self.corpus.trees(self.corpus.library(pin))).items:
+                for item in self.corpus.facts(self.corpus.library(pin)).items:
                     derive = item.attribute("proc_macro_derive")
                     if derive is not None:
                         attributes.add(next(flatten(derive.arguments), item.name).text)
@@ -226,9 +237,15 @@ class _Reader:
         crates = {
             self.corpus.crate_of[path]
             for path in self.corpus.matching(re.compile(b"|".join(patterns)), needles)
-            if _uses(self.corpus.trees(path), called, attributes)
+            if self.uses(path, called, attributes)
         }
         return sorted(crates - self.generators)
+
+    def uses(self, path: str, called: frozenset[str], attributes: frozenset[str]) -> bool:
+        """Whether a file uses one of these macros, and does not only look so."""
+        trees = self.corpus.trees(path)
+        read = partial(_uses, trees, called, attributes)
+        return self.corpus.readings.recall_of("uses", (trees,), read, called, attributes)
 
     def user(self, pin: CratePin, package: str, alias: str, when: str) -> MacroUser:
         root, library = self.corpus.library(pin), self.corpus.library_name(self.pins[package])

@@ -67,12 +67,14 @@ class Expanded:
 class Unit:
     """A source file, preprocessed: one text per variant, and what could not be read (path, offset, why).
 
-    ``files`` are all that were read for it.
+    ``files`` are all that were read for it, ``used`` the macros that were expanded or could have been: no
+    other macro's body had a say in the texts.
     """
 
     variants: tuple[Expanded, ...]
     doubts: tuple[tuple[str, int, str], ...] = ()
     files: tuple[str, ...] = ()
+    used: frozenset[str] = frozenset()
 
 
 ReadFile = Callable[[str], str | None]
@@ -131,6 +133,7 @@ def _preprocess(paths: Sequence[str], start: Callable[[int], _Run]) -> Unit:
     variants: list[Expanded] = []
     doubts: list[tuple[str, int, str]] = []
     files: dict[str, None] = {}
+    used: set[str] = set()
     most = 1
     while len(variants) < most:
         run = start(len(variants))
@@ -140,10 +143,11 @@ def _preprocess(paths: Sequence[str], start: Callable[[int], _Run]) -> Unit:
         variants.append(_join(run.out))
         doubts = run.doubts
         files |= run.files
+        used |= run.used
         if run.most > MAX_VARIANTS:
             why = f"a macro has {run.most} definitions, and {MAX_VARIANTS} are read"
             doubts.append((paths[0], 0, why))
-    return Unit(tuple(dict.fromkeys(variants)), tuple(doubts), tuple(files))
+    return Unit(tuple(dict.fromkeys(variants)), tuple(doubts), tuple(files), frozenset(used))
 
 
 def _join(tokens: Sequence[CToken]) -> Expanded:
@@ -182,6 +186,7 @@ class _Run:
     out: list[CToken] = field(default_factory=list)
     doubts: list[tuple[str, int, str]] = field(default_factory=list)
     files: dict[str, None] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
     most: int = 1
     including: tuple[str, ...] = ()
     left: int = MAX_TOKENS  # that macros may still become
@@ -334,6 +339,7 @@ class _Run:
             if not choices or self.left < 0:
                 out.append(token)
                 continue
+            self.used.add(token.text)
             self.most = max(self.most, len(choices))
             macro = choices[self.variant % len(choices)]
             arguments: list[list[CToken]] = []

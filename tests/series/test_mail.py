@@ -26,7 +26,8 @@ def mail_of(
 ) -> bytes:
     base = store.commit_tree([TreeFile(path, data) for path, data in before.items()], TEXT)
     (commit,) = store.commit_series(base, [([TreeFile(p, data) for p, data in after.items()], text)])
-    return store.mail(commit)
+    (mail,) = store.mails(base, commit)
+    return mail
 
 
 def test_the_message_says_what_why_and_from_what(store: Store) -> None:

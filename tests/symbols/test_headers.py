@@ -8,6 +8,7 @@ from symbols.native import needs_cc, said
 
 from patchbot.model import Names, Suffix
 from patchbot.symbols.headers import declared
+from patchbot.symbols.readings import Readings
 from patchbot.symbols.rules import edits
 from patchbot.symbols.scan import Scan, scan
 
@@ -71,6 +72,32 @@ def test_each_name_is_declared_in_the_header_where_it_is_written() -> None:
         ("crates/c-api/include/wasmtime/more.h", "wasmtime_run"),
     }
     assert declared(scanned.corpus, "wasmtime-runtime") == ()
+
+
+def test_a_constant_makes_another_header_only_where_it_has_a_say() -> None:
+    header = """\
+#define CAT(a, b) a##b
+#define NAME(a, b) CAT(a, b)
+#define VERSION "1.0"
+#define MAJOR 1
+API void NAME(wasm_v, MAJOR)(void);
+"""
+    rust = "#[no_mangle] fn wasm_v1() {} #[no_mangle] fn wasm_v2() {}"
+    readings = Readings()
+
+    def found(text: str) -> set[str]:
+        crate = Crate("api", "crates/api", {"src/lib.rs": rust, "include/a.h": text}, [])
+        scanned = scan(*small.release([crate]), small.POLICY, readings)
+        return {name for _, name in declared(scanned.corpus, "api")}
+
+    def reads() -> int:
+        return sum(key[0] == "headers" for key in readings._recent if isinstance(key, tuple))
+
+    assert (found(header), reads()) == ({"wasm_v1"}, 1)
+    assert (found(header.replace('"1.0"', '"1.1"')), reads()) == ({"wasm_v1"}, 1)
+    assert (found(header.replace("MAJOR 1", "MAJOR 2")), reads()) == ({"wasm_v2"}, 2)
+    assert (found(header), reads()) == ({"wasm_v1"}, 2)
+    assert (found(header.replace("wasm_v,", "wasm_w,")), reads()) == ({"wasm_w1"}, 3)
 
 
 def test_callers_keep_their_source_by_a_block_of_defines_on_top_of_each_header() -> None:
