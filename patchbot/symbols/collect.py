@@ -246,6 +246,9 @@ class Collector:
 
     def value(self, attribute: Attribute) -> str | None:
         """Return the string behind ``=`` of an attribute, or None (and a doubt) if it cannot be known."""
+        if not attribute.value:
+            self.doubt(attribute.name.origin, f"#[{attribute.name.text}] has no value")
+            return None
         template = self.evaluator.string(attribute.value)
         for piece in template.pieces:
             if piece.opaque:

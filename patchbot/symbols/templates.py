@@ -161,16 +161,18 @@ class Evaluator:
         if depth > MAX_DEPTH or self._left < 0:
             yield _opaque(trees, "the macros of this text call each other without end")
             return
-        trees = _bare(trees)
+        whole, trees = trees, _bare(trees)
         if len(trees) == 1 and isinstance(trees[0], Token):
             yield _literal(trees[0])
             return
         name, arguments = _invocation(trees)
         if name is None or arguments is None:
-            yield _opaque(trees, "this is no string that can be read here")
+            yield _opaque(whole, "this is no string that can be read here")
         elif name.text == "concat":
             for part in split(arguments.children, ","):
-                yield from self._value(part, depth + 1)
+                yield from (
+                    self._value(part, depth + 1) if part else [_opaque(trees, "an argument is missing")]
+                )
         elif name.text == "stringify":
             text = _spelled(arguments.children)
             if text is None:
@@ -196,10 +198,11 @@ class Evaluator:
             except (NoMatchError, TooLargeError):
                 continue
         self._most = max(self._most, len(results))
-        if not results:
+        result = results[self._variant % len(results)] if results else ()
+        if result:
+            yield from self._value(result, depth + 1)
+        else:
             yield _opaque(trees, f"{name.text}! cannot be followed")
-            return
-        yield from self._value(results[self._variant % len(results)], depth + 1)
 
 
 def _spelled(trees: Sequence[Tree]) -> str | None:

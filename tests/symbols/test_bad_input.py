@@ -251,3 +251,29 @@ def test_a_name_that_is_suffixed_already_is_refused_with_its_line(path: str, dat
         rewrite(scanned, small.POLICY, small.NAMES)
     assert caught.value.where == f"crates/runtime/{path}:1"
     assert "another mark" in str(caught.value.hint)
+
+
+# -- what is left empty ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ('core::arch::global_asm!(concat!("a:",,"b:"));', "in global_asm!: an argument is missing"),
+        ('#[export_name = concat!("a",,"b")] fn f() {}', "#[export_name]: an argument is missing"),
+        ("#[export_name = ] fn f() {}", "#[export_name] has no value"),
+        ("#[export_name] fn f() {}", "#[export_name] has no value"),
+        ('extern "C" { #[link_name = ] fn f(); }', "#[link_name] has no value"),
+        ("#[export_name = ()] fn f() {}", "#[export_name]: this is no string that can be read here"),
+        (
+            "macro_rules! n { () => {} } #[export_name = n!()] fn f() {}",
+            "#[export_name]: n! cannot be followed",
+        ),
+        (
+            "macro_rules! n { () => {} } core::arch::global_asm!(n!());",
+            "in global_asm!: n! cannot be followed",
+        ),
+    ],
+)
+def test_a_place_that_is_left_empty_is_told(source: str, why: str) -> None:
+    assert why in told(found({"src/lib.rs": source}), "src/lib.rs")
