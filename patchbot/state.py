@@ -32,11 +32,10 @@ def code(*rooms: str) -> str:
 
 
 def _sources(rooms: Iterable[str]) -> Iterable[Path]:
-    yield _PACKAGE / "model.py"
     yield _PACKAGE / "truth.py"
     yield _PACKAGE / "targets.py"
     yield _PACKAGE / "store.py"
-    for room in rooms:
+    for room in ("model", *rooms):
         yield from (file for file in (_PACKAGE / room).rglob("*") if file.suffix in {".py", ".rs"})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from patchbot.symbols.rust import TRIGGERS, Facts, has_foreign_block, identifiers
+from patchbot.symbols.facts import Facts
 from patchbot.symbols.rust import read as read_rust
 from patchbot.symbols.tokens import (
     Group,
@@ -24,6 +24,7 @@ from patchbot.symbols.tokens import (
     string_value,
     tree_at,
 )
+from patchbot.symbols.words import TRIGGERS, has_foreign_block, identifiers
 
 Doubts = Iterator[tuple[Span, str]]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from patchbot.symbols import build_doubts, cfg
+from patchbot.symbols.attributes import attributes
 from patchbot.symbols.cfg import NEVER, All, Any, Cfg, Not, Opaque
-from patchbot.symbols.rust import attributes
 from patchbot.symbols.script_conditions import Script
 from patchbot.symbols.tokens import (
     Group,

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field, replace
 
 from patchbot.model import Role
 from patchbot.symbols import asm, build_script, c, c_conditions, cfg, elsewhere, headers, outside
+from patchbot.symbols.attributes import is_test
 from patchbot.symbols.conditions import ModuleTree
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.expansion import Expander
+from patchbot.symbols.facts import Assembly, Attribute, DwarfName, Facts, Item
 from patchbot.symbols.macros import Macro
 from patchbot.symbols.paths import CratePaths, read_paths
 from patchbot.symbols.preprocessor import ASSEMBLER, Expanded, Unit
 from patchbot.symbols.quoted import QuotedMacro
-from patchbot.symbols.rust import Assembly, Attribute, DwarfName, Facts, Item, is_test
 from patchbot.symbols.spots import ExportSpot, ImportSpot, Raw, SourceSpot, Spot, TextSpot
 from patchbot.symbols.templates import Evaluator, Naming, Piece, Template
 from patchbot.symbols.tokens import Group, Span, Token, TokenKind, Tree, is_punct

@@ -13,12 +13,14 @@ from functools import cached_property, partial
 from patchbot.model import CratePin, ImportedRelease
 from patchbot.symbols import asm, build_script, language, manifests, outside
 from patchbot.symbols.build_script import BuildFacts
+from patchbot.symbols.facts import Facts
 from patchbot.symbols.macros import Macro
 from patchbot.symbols.manifests import Manifest, ManifestError
 from patchbot.symbols.preprocessor import Unit, preprocess
 from patchbot.symbols.readings import Readings
-from patchbot.symbols.rust import Facts, is_worth_reading, read
+from patchbot.symbols.rust import read
 from patchbot.symbols.tokens import Span, Tree, UnbalancedError, read_trees
+from patchbot.symbols.words import is_worth_reading
 
 # What cargo builds only for its own tests; a dependency never has it.
 _NOT_BUILT = re.compile(r"(?:tests|benches|examples|fuzz)/")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from patchbot.model import CratePin
 from patchbot.symbols import outside
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.rust import Call, Facts
+from patchbot.symbols.facts import Call, Facts
 from patchbot.symbols.templates import Template
 from patchbot.symbols.tokens import Group, Span, Token, TokenKind, Tree, flatten, is_ident, string_value
 

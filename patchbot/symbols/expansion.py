@@ -10,23 +10,20 @@ from functools import partial
 
 from patchbot.symbols import language, outside
 from patchbot.symbols.corpus import Corpus
+from patchbot.symbols.facts import Attribute, Call, Doubt, Facts
 from patchbot.symbols.macros import LIMIT, Macro, NoMatchError, TooLargeError, expand
 from patchbot.symbols.quoted import QuotedMacro
-from patchbot.symbols.rust import (
+from patchbot.symbols.rust import read
+from patchbot.symbols.templates import Naming
+from patchbot.symbols.tokens import Span, Tree, flatten
+from patchbot.symbols.words import (
     ASSEMBLY_MACROS,
     CARRIERS,
     TRIGGERS,
-    Attribute,
-    Call,
-    Doubt,
-    Facts,
     has_foreign_block,
     identifiers,
-    read,
     words_in_attributes,
 )
-from patchbot.symbols.templates import Naming
-from patchbot.symbols.tokens import Span, Tree, flatten
 
 MAX_DEPTH = 128  # as rustc
 

@@ -16,9 +16,9 @@ from patchbot.symbols import asm, cfg, imports, operands
 from patchbot.symbols.build_script import BuildFacts
 from patchbot.symbols.collect import Collector
 from patchbot.symbols.corpus import Corpus
+from patchbot.symbols.facts import Assembly, Facts
 from patchbot.symbols.macros import Macro
 from patchbot.symbols.preprocessor import preprocess
-from patchbot.symbols.rust import Assembly, Facts
 from patchbot.symbols.spots import ExportSpot, ImportSpot
 from patchbot.symbols.templates import Template
 from patchbot.targets import Target

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from patchbot.symbols import language
-from patchbot.symbols.rust import attributes, foreign_attributes, is_prose, read
+from patchbot.symbols.attributes import attributes, foreign_attributes
+from patchbot.symbols.rust import read
 from patchbot.symbols.tokens import (
     Group,
     Token,
@@ -23,6 +24,7 @@ from patchbot.symbols.tokens import (
     read_trees,
     tree_at,
 )
+from patchbot.symbols.words import is_prose
 
 # Crates that build scripts use and that write no code of their own: cc compiles what it is told, and that is
 # read; the other reports errors.

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from patchbot.symbols.facts import Item
 from patchbot.symbols.macros import NoMatchError, scoped
-from patchbot.symbols.rust import Item
 from patchbot.symbols.tokens import (
     Group,
     Span,

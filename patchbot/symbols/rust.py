@@ -7,14 +7,22 @@ can put a release together and ``rules`` can find the place to edit.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
+from dataclasses import replace
 from itertools import pairwise
 
-from patchbot.symbols import cfg, language
-from patchbot.symbols.macros import Macro, NoMatchError, parse_macro, paste
+from patchbot.symbols.attributes import (
+    attribute_length,
+    attributes,
+    cfgs_of,
+    foreign_attributes,
+    is_static_link,
+    is_test,
+    needs_test,
+    only_string,
+)
+from patchbot.symbols.facts import Assembly, Attribute, Call, Doubt, DwarfName, Facts, Item, Module
+from patchbot.symbols.macros import NoMatchError, parse_macro, paste
 from patchbot.symbols.tokens import (
     Group,
     Span,
@@ -28,185 +36,12 @@ from patchbot.symbols.tokens import (
     is_punct,
     path_before,
     render,
-    split,
-    string_value,
     tree_at,
 )
-
-ASSEMBLY_MACROS = frozenset({"asm", "global_asm", "naked_asm"})
-
-# Identifiers that can make or name a link-time symbol; what is opaque and has none of them hides nothing.
-TRIGGERS = frozenset(
-    {"no_mangle", "export_name", "link_name", "linkage", "link_section", "global_asm", "naked_asm", "asm",
-     "DW_AT_linkage_name", "rustc_std_internal_symbol", "panic_handler", "global_allocator",
-     "alloc_error_handler"}
-)  # fmt: skip
-
-# Macros that can bring in or spell any of these.
-CARRIERS = frozenset({"include", "paste"})
+from patchbot.symbols.words import ASSEMBLY_MACROS
 
 # Attributes that export the item they stand on.
 _EXPORTING = frozenset({"no_mangle", "export_name"})
-
-# The same over raw bytes: which files are worth reading at all.  Between two tokens can be a comment, so words
-# that are common in prose count by what may follow them at most.  Each pattern begins with its word, and looks
-# back from behind it: that is how ``re`` is fast.
-_PLAIN_WORDS = (b"no_mangle", b"export_name", b"link_name", b"linkage", b"link_section", b"DW_AT_linkage_name",
-                b"rustc_std_internal_symbol", b"panic_handler", b"global_allocator",
-                b"alloc_error_handler")  # fmt: skip
-_AFTER_A_MACRO = rb"(?=\s*(?:[!/,;)}\]\xc2\xe2]|as\b))"
-_TRIGGER_BYTES = {
-    **{word: re.compile(rb"%b\b(?<!\w%b)" % (word, word)) for word in _PLAIN_WORDS},
-    b"asm": re.compile(
-        rb"asm\b(?:(?<!\wasm)|(?<=\bglobal_asm)|(?<=\bnaked_asm))(?<!\bas asm)(?<!\bmod asm)" + _AFTER_A_MACRO
-    ),
-    b"include": re.compile(rb"include\b(?<!\winclude)" + _AFTER_A_MACRO),
-    b"paste": re.compile(rb"paste\b(?<!\wpaste)" + _AFTER_A_MACRO),
-    b"extern": re.compile(
-        rb"extern\b(?<!\wextern)(?=\s*(?:[{$/,;)}\]\xc2\xe2]|r?#*\"[^\"]*\"#*(?!\s*fn\b)))"
-    ),
-}
-_COMMENT = re.compile(rb'[ \t]*+//(?:(?!\*/)[^"\n]){0,500}+(?:\n|\Z)')
-_LONG_LINE = 500
-
-
-def is_prose(data: bytes, at: int) -> bool:
-    """Whether a byte stands on a line that is a comment, and in nothing that could begin before or end on it."""
-    begin = data.rfind(b"\n", max(at - _LONG_LINE, 0), at) + 1
-    return (begin > 0 or at <= _LONG_LINE) and _COMMENT.match(data, begin) is not None
-
-
-def is_worth_reading(data: bytes) -> bool:
-    """Whether a source can have anything that makes or names a link-time symbol."""
-    return any(
-        not is_prose(data, match.start())
-        for word, pattern in _TRIGGER_BYTES.items()
-        if word in data
-        for match in pattern.finditer(data)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """One attribute after ``cfg_attr`` and ``unsafe(…)`` were opened.
-
-    ``name`` is the last token of its path, ``path`` what stands before; ``value`` what stands behind ``=``;
-    ``arguments`` what is in parentheses; ``cfg`` the condition of the ``cfg_attr`` around it, empty if there
-    is none.  ``derived`` if it stands in a ``derive``.
-    """
-
-    name: Token
-    value: tuple[Tree, ...] = ()
-    arguments: tuple[Tree, ...] = ()
-    cfg: str = ""
-    path: tuple[str, ...] = ()
-    derived: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A function or static with attributes: ``head`` is its first token behind them.
-
-    ``caller`` is the macro call that made it, if the macro belongs to another crate: the item is the caller's.
-    """
-
-    kind: str
-    name: Token
-    head: Span
-    attributes: tuple[Attribute, ...]
-    cfgs: tuple[str, ...]
-    foreign: bool = False
-    body: tuple[Tree, ...] = ()
-    caller: Span | None = None
-
-    def attribute(self, *names: str) -> Attribute | None:
-        """Return the first attribute of one of these names."""
-        return next(iter(self.all(*names)), None)
-
-    def all(self, *names: str) -> tuple[Attribute, ...]:
-        """Return the attributes of these names; ``cfg_attr`` can give an item several for one purpose."""
-        return tuple(a for a in self.attributes if a.name.text in names)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A macro invocation that is none of the built-in ones; ``path`` is what stands before its name."""
-
-    name: Token
-    arguments: Group
-    cfgs: tuple[str, ...]
-    foreign: bool = False
-    path: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Assembly:
-    """An ``asm!``-like invocation: its operands are not yet told apart from its text.
-
-    ``caller`` is the macro call in a file that it is an expansion of, None where it stands in the file itself.
-    """
-
-    name: Token
-    arguments: tuple[Tree, ...]
-    cfgs: tuple[str, ...]
-    caller: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    """A ``mod name;`` whose body is another file; ``folder`` are the inline modules around it."""
-
-    name: str
-    path: str
-    folder: tuple[str, ...]
-    cfgs: tuple[str, ...]
-    place: Span
-
-
-@dataclass(frozen=True, slots=True)
-class DwarfName:
-    """What a ``DW_AT_linkage_name = …`` is set to: the trees behind the sign."""
-
-    value: tuple[Tree, ...]
-    cfgs: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Something that could make a link-time name and is not understood here."""
-
-    place: Span
-    why: str
-
-
-@dataclass(slots=True)
-class Facts:
-    """Everything a reading found, in the order of the text.
-
-    ``renames`` are names that ``use … as …`` hides, ``aliases`` what it calls them, ``used`` all words of
-    ``use``.  ``attributes`` are those (and derives) that the language does not have.
-    """
-
-    items: list[Item] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    assembly: list[Assembly] = field(default_factory=list)
-    macros: list[Macro] = field(default_factory=list)
-    modules: list[Module] = field(default_factory=list)
-    dwarf: list[DwarfName] = field(default_factory=list)
-    renames: list[Token] = field(default_factory=list)
-    aliases: list[Token] = field(default_factory=list)
-    used: list[str] = field(default_factory=list)
-    attributes: list[Attribute] = field(default_factory=list)
-    doubts: list[Doubt] = field(default_factory=list)
-
-    def add(self, other: Facts) -> None:
-        """Take over what another reading found."""
-        for mine, theirs in zip(_lists(self), _lists(other), strict=True):
-            mine.extend(theirs)
-
-
-def _lists(facts: Facts) -> tuple[list[object], ...]:
-    return tuple(getattr(facts, one.name) for one in fields(facts))
 
 
 def read(
@@ -219,43 +54,6 @@ def read(
     reader = _Reader(tests=tests)
     reader.sequence(trees, cfgs, (), foreign=foreign)
     return reader.facts
-
-
-def attributes(groups: Sequence[Group]) -> Iterator[Attribute]:
-    """Open ``#[…]`` groups: ``cfg_attr(c, a, b)`` gives a and b under c, ``unsafe(a)`` gives a."""
-    for group in groups:
-        yield from _attribute(group.children, "")
-
-
-def _attribute(trees: Sequence[Tree], cfg: str) -> Iterator[Attribute]:
-    path = 0
-    name: Token | None = None
-    while path < len(trees):
-        tree = trees[path]
-        if isinstance(tree, Token) and tree.kind is TokenKind.IDENT:
-            name = tree._replace(text=tree.text.removeprefix("r#"))
-        elif not is_punct(tree, ":"):
-            break
-        path += 1
-    if name is None:
-        return
-    words = tuple(t.text for t in trees[:path] if isinstance(t, Token) and t.kind is TokenKind.IDENT)
-    rest = trees[path:]
-    if rest and isinstance(rest[0], Group):
-        arguments = rest[0].children
-        if name.text == "unsafe":
-            yield from _attribute(arguments, cfg)
-        elif name.text == "cfg_attr":
-            condition, *inner = split(arguments, ",")
-            under = render(condition) if not cfg else f"all({cfg}, {render(condition)})"
-            for part in inner:
-                yield from _attribute(part, under)
-        else:
-            yield Attribute(name, (), arguments, cfg, words[:-1])
-    elif rest and is_punct(rest[0], "="):
-        yield Attribute(name, tuple(rest[1:]), (), cfg, words[:-1])
-    else:
-        yield Attribute(name, (), (), cfg, words[:-1])
 
 
 class _Reader:
@@ -276,15 +74,15 @@ class _Reader:
         while at < len(trees):
             tree = trees[at]
             mark = tree.text if isinstance(tree, Token) and tree.kind is TokenKind.PUNCT else ""
-            if mark == "#" and (step := _attribute_length(trees, at)):
+            if mark == "#" and (step := attribute_length(trees, at)):
                 group = trees[at + step - 1]
-                assert isinstance(group, Group)  # noqa: S101 - _attribute_length said so
+                assert isinstance(group, Group)  # noqa: S101 - attribute_length said so
                 if step == 2:  # noqa: PLR2004 - # [..]
                     pending.append(group)
                 else:  # an inner attribute speaks of everything around it
-                    cfgs = (*cfgs, *_conditions([group]))
+                    cfgs = (*cfgs, *cfgs_of([group]))
                     self.unclaimed([group])
-                own = (*cfgs, *_conditions(pending))
+                own = (*cfgs, *cfgs_of(pending))
                 left_out = not self._tests and is_test(own)
                 at += step
                 continue
@@ -312,13 +110,13 @@ class _Reader:
                 pending, own = [], cfgs
                 left_out = not self._tests and is_test(own)
             head = None
-        if not is_test((*cfgs, *_conditions(pending))):
+        if not is_test((*cfgs, *cfgs_of(pending))):
             self.unclaimed(pending)
 
     def opened(self, pending: Sequence[Group]) -> tuple[Attribute, ...]:
         """Return the attributes that some build other than a test's has."""
         found = attributes(pending)
-        return tuple(a for a in found if self._tests or not a.cfg or not _needs_test(a.cfg))
+        return tuple(a for a in found if self._tests or not a.cfg or not needs_test(a.cfg))
 
     def unclaimed(self, pending: list[Group]) -> None:
         """Doubt attributes that export, and stand on nothing that was read as an item; note unknown ones."""
@@ -328,7 +126,7 @@ class _Reader:
                 self.facts.doubts.append(
                     Doubt(name.origin, f"#[{name.text}] stands on no item that can be read")
                 )
-            if name.text == "link" and _is_static(attribute):
+            if name.text == "link" and is_static_link(attribute):
                 self.facts.doubts.append(
                     Doubt(name.origin, "#[link] brings in a static library, whose names are not read")
                 )
@@ -455,7 +253,7 @@ class _Reader:
         if is_punct(body, ";"):
             given = [a for a in self.opened(pending) if a.name.text == "path"]
             for attribute in given:
-                path = _only_string(attribute.value)
+                path = only_string(attribute.value)
                 if path is None:
                     why = f"the module {name.text} is in a file that cannot be known"
                     self.facts.doubts.append(Doubt(name.origin, why))
@@ -525,7 +323,7 @@ class _Reader:
         condition = ""
         for tree in trees:
             if isinstance(tree, Group) and tree.delimiter == "[":
-                condition = next(_conditions([tree]), "")
+                condition = next(cfgs_of([tree]), "")
             elif isinstance(tree, Group) and tree.delimiter == "{":
                 own = (*cfgs, *_branch(condition, before))
                 self.sequence(tree.children, own, folder, foreign=foreign)
@@ -553,49 +351,9 @@ class _Reader:
                 at += 1
 
 
-def foreign_attributes(attribute: Attribute) -> Iterator[Attribute]:
-    """Return the attribute, or what it derives, if the language does not have it."""
-    if attribute.name.text == "derive":
-        for part in split(attribute.arguments, ","):
-            for derived in _attribute(part, attribute.cfg):
-                if derived.name.text not in language.DERIVES:
-                    yield replace(derived, derived=True)
-    elif attribute.name.text not in language.ATTRIBUTES and attribute.path[:1] not in language.TOOLS:
-        yield attribute
-
-
-def _is_static(attribute: Attribute) -> bool:
-    """Whether a ``#[link(…)]`` names an archive whose objects become part of the crate."""
-    parts = split(attribute.arguments, ",")
-    return any(is_ident(part[0], "kind") and _only_string(part[2:]) == "static" for part in parts if part)
-
-
-def _only_string(trees: Sequence[Tree]) -> str | None:
-    only = trees[0] if len(trees) == 1 else None
-    literal = isinstance(only, Token) and only.kind is TokenKind.STRING
-    return string_value(only).text if literal and isinstance(only, Token) else None
-
-
 def _plain(name: Tree) -> Tree:
     """Return a name without the mark of raw identifiers."""
     return name._replace(text=name.text.removeprefix("r#")) if isinstance(name, Token) else name
-
-
-def _attribute_length(trees: Sequence[Tree], at: int) -> int:
-    following = trees[at + 1] if at + 1 < len(trees) else None
-    if is_group(following, "["):
-        return 2
-    if is_punct(following, "!") and at + 2 < len(trees) and is_group(trees[at + 2], "["):
-        return 3
-    return 0
-
-
-def _conditions(groups: Sequence[Group]) -> Iterator[str]:
-    for attribute in attributes(groups):
-        if attribute.name.text == "cfg":
-            yield render(attribute.arguments)
-        elif attribute.name.text == "test":
-            yield "test"
 
 
 def _branch(condition: str, before: list[str]) -> tuple[str, ...]:
@@ -605,19 +363,6 @@ def _branch(condition: str, before: list[str]) -> tuple[str, ...]:
         return failed
     before.append(condition)
     return (*failed, condition)
-
-
-def is_test(cfgs: Sequence[str]) -> bool:
-    """Whether the conditions hold in no build but a test's."""
-    return any(_needs_test(cfg) for cfg in cfgs)
-
-
-@lru_cache(maxsize=10_000)
-def _needs_test(condition: str) -> bool:
-    def answer(option: cfg.Option | cfg.Opaque) -> bool | None:
-        return False if option == cfg.Option("test") else None
-
-    return cfg.holds(cfg.parse(condition), answer) is False
 
 
 def _foreign_block(trees: Sequence[Tree], at: int) -> int:
@@ -635,53 +380,3 @@ def _value(trees: Sequence[Tree], at: int) -> Iterator[Tree]:
         if is_punct(tree, ",") or is_punct(tree, ";"):
             return
         yield tree
-
-
-def has_foreign_block(trees: Sequence[Tree]) -> bool:
-    """Whether an ``extern "C" {…}`` stands anywhere in the trees, or the words for one that a macro completes."""
-    for at, tree in enumerate(trees):
-        if is_ident(tree, "extern") and _can_open_block(trees[at + 1 : at + 4]):
-            return True
-        if isinstance(tree, Group) and has_foreign_block(tree.children):
-            return True
-    return False
-
-
-def _can_open_block(following: Sequence[Tree]) -> bool:
-    """Whether what follows ``extern`` is no function, function type or crate."""
-    abi = following[:1]
-    if abi and isinstance(abi[0], Token) and abi[0].kind is TokenKind.STRING:
-        following = following[1:]
-    elif len(following) > 1 and is_punct(following[0], "$") and is_ident(following[1]):
-        following = following[2:]
-    return not following or not is_ident(following[0])
-
-
-def mentions(trees: Sequence[Tree], words: frozenset[str]) -> bool:
-    """Whether any identifier of ``words`` stands anywhere in the trees."""
-    return not words.isdisjoint(identifiers(trees))
-
-
-def identifiers(trees: Sequence[Tree]) -> frozenset[str]:
-    """Return every identifier that stands anywhere in the trees, but for modules: ``asm`` of ``asm::inst``."""
-    out: set[str] = set()
-    for at, tree in enumerate(trees):
-        if isinstance(tree, Group):
-            out |= identifiers(tree.children)
-        elif tree.kind is TokenKind.IDENT and not (
-            is_punct(tree_at(trees, at + 1), ":") and is_punct(tree_at(trees, at + 2), ":")
-        ):
-            out.add(tree.text.removeprefix("r#"))
-    return frozenset(out)
-
-
-def words_in_attributes(trees: Sequence[Tree], words: frozenset[str]) -> Iterator[Token]:
-    """Return where ``words`` stand in attributes, those of ``derive`` included."""
-    for at, tree in enumerate(trees):
-        if not isinstance(tree, Group):
-            continue
-        before = [tree for tree in trees[max(at - 2, 0) : at] if not is_punct(tree, "!")]
-        if is_group(tree, "[") and before and is_punct(before[-1], "#"):
-            yield from (token for token in flatten(tree.children) if token.text in words)
-        else:
-            yield from words_in_attributes(tree.children, words)

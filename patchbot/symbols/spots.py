@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from patchbot.model import Role, Symbol
-from patchbot.symbols.rust import Attribute, Item
+from patchbot.symbols.facts import Attribute, Item
 from patchbot.symbols.templates import Piece
 from patchbot.symbols.tokens import Span
 

@@ -13,8 +13,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from patchbot.symbols.facts import Item
 from patchbot.symbols.quoted import QuotedMacro, function_bodies, read_quoted
-from patchbot.symbols.rust import TRIGGERS, Item, has_foreign_block, mentions, read
+from patchbot.symbols.rust import read
 from patchbot.symbols.templates import Naming
 from patchbot.symbols.tokens import (
     Group,
@@ -27,6 +28,7 @@ from patchbot.symbols.tokens import (
     is_punct,
     string_value,
 )
+from patchbot.symbols.words import TRIGGERS, has_foreign_block, mentions
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from symbols import small
 
 from patchbot.symbols.expansion import MAX_DEPTH, Expander
-from patchbot.symbols.rust import Facts
+from patchbot.symbols.facts import Facts
 from patchbot.symbols.scan import scan
 from patchbot.symbols.templates import Naming
 

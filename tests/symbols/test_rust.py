@@ -2,18 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from patchbot.symbols.rust import (
-    CARRIERS,
-    TRIGGERS,
-    Facts,
-    Item,
-    attributes,
-    has_foreign_block,
-    is_worth_reading,
-    mentions,
-    read,
-)
+from patchbot.symbols.attributes import attributes
+from patchbot.symbols.facts import Facts, Item
+from patchbot.symbols.rust import read
 from patchbot.symbols.tokens import Group, read_trees, render
+from patchbot.symbols.words import CARRIERS, TRIGGERS, has_foreign_block, is_worth_reading, mentions
 
 Row = tuple[str, str, tuple[str, ...]]
 
