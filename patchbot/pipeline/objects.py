@@ -17,7 +17,7 @@ from patchbot.targets import Target
 from patchbot.truth import Expected, Form, MacroFile, OwnNames, Row, Source, TextFile, Verdict
 
 if TYPE_CHECKING:
-    from patchbot.symbols.inputs import Inputs, OnTarget
+    from patchbot.symbols.compiled.inputs import Inputs, OnTarget
     from patchbot.symbols.scan import Scan
 
 # Macros are expanded by rustc for the machine's own target; for this one where there is no rustc to ask.
@@ -41,8 +41,8 @@ class Subject:
 
 def subject_of(work: Workspace, imported: ImportedRelease, tree: str) -> Subject:
     """Read a release as upstream has it, and with the patches that give ``tree``."""
+    from patchbot.symbols.compiled.inputs import Inputs  # noqa: PLC0415
     from patchbot.symbols.corpus import Corpus  # noqa: PLC0415 - parsers load only where needed
-    from patchbot.symbols.inputs import Inputs  # noqa: PLC0415
     from patchbot.symbols.scan import scan_suffixed  # noqa: PLC0415
 
     suffix = work.suffix(imported.release)
@@ -80,7 +80,7 @@ class Objects:
         return tuple(rows)
 
     def _on(self, bench: Bench, *, macros: bool) -> Iterator[Row]:
-        from patchbot.symbols.expected import Expectations  # noqa: PLC0415 - parsers load only where needed
+        from patchbot.symbols.compiled.expected import Expectations  # noqa: PLC0415 - parsers load only where needed
 
         view = self._subject.patched.on(bench.target)
         self._inline.update(view.inline())
@@ -185,7 +185,7 @@ class Objects:
 
 def _sources(inputs: Inputs, view: OnTarget, *, macros: bool) -> tuple[Source, ...]:
     """Return everything that becomes an object on a target; texts before the macros that make them."""
-    from patchbot.symbols.verbatim import macro_files  # noqa: PLC0415 - parsers load only where needed
+    from patchbot.symbols.compiled.verbatim import macro_files  # noqa: PLC0415 - parsers load only where needed
 
     expanded = macro_files(view) if macros else ()
     return (*inputs.compiled(view.target), *view.texts(), *expanded)

@@ -9,20 +9,23 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 
 from patchbot.model import Role
-from patchbot.symbols import asm, build_script, c, c_conditions, cfg, elsewhere, headers, outside
-from patchbot.symbols.attributes import is_test
+from patchbot.symbols import cfg, elsewhere, headers
+from patchbot.symbols.build import build_script, c_conditions
+from patchbot.symbols.c import asm, c
+from patchbot.symbols.c.preprocessor import ASSEMBLER, Expanded, Unit
 from patchbot.symbols.conditions import ModuleTree
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.expansion import Expander
-from patchbot.symbols.facts import Assembly, Attribute, DwarfName, Facts, Item
-from patchbot.symbols.macros import Macro
 from patchbot.symbols.paths import CratePaths, read_paths
-from patchbot.symbols.preprocessor import ASSEMBLER, Expanded, Unit
-from patchbot.symbols.quoted import QuotedMacro
+from patchbot.symbols.rust import outside
+from patchbot.symbols.rust.attributes import is_test
+from patchbot.symbols.rust.facts import Assembly, Attribute, DwarfName, Facts, Item
+from patchbot.symbols.rust.macros import Macro
+from patchbot.symbols.rust.quoted import QuotedMacro
+from patchbot.symbols.rust.templates import Evaluator, Naming, Piece, Template
+from patchbot.symbols.rust.tokens import Group, Span, Token, TokenKind, Tree, is_punct
+from patchbot.symbols.rust.versioned import ProcMacros, read_proc_macros
 from patchbot.symbols.spots import ExportSpot, ImportSpot, Raw, SourceSpot, Spot, TextSpot
-from patchbot.symbols.templates import Evaluator, Naming, Piece, Template
-from patchbot.symbols.tokens import Group, Span, Token, TokenKind, Tree, is_punct
-from patchbot.symbols.versioned import ProcMacros, read_proc_macros
 
 MAKES = frozenset({asm.Use.LABEL, asm.Use.SET, asm.Use.COMMON})
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 from patchbot.symbols.cfg import either, join
-from patchbot.symbols.facts import Facts, Module
+from patchbot.symbols.rust.facts import Facts, Module
 
 
 class ModuleTree:

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from patchbot.model import CratePin, ImportedRelease
-from patchbot.symbols import asm, build_script, language, manifests, outside
-from patchbot.symbols.build_script import BuildFacts
-from patchbot.symbols.facts import Facts
-from patchbot.symbols.macros import Macro
-from patchbot.symbols.manifests import Manifest, ManifestError
-from patchbot.symbols.preprocessor import Unit, preprocess
+from patchbot.symbols.build import build_script, manifests
+from patchbot.symbols.build.build_script import BuildFacts
+from patchbot.symbols.build.manifests import Manifest, ManifestError
+from patchbot.symbols.c import asm
+from patchbot.symbols.c.preprocessor import Unit, preprocess
 from patchbot.symbols.readings import Readings
-from patchbot.symbols.rust import read
-from patchbot.symbols.tokens import Span, Tree, UnbalancedError, read_trees
-from patchbot.symbols.words import is_worth_reading
+from patchbot.symbols.rust import language, outside
+from patchbot.symbols.rust.facts import Facts
+from patchbot.symbols.rust.macros import Macro
+from patchbot.symbols.rust.reader import read
+from patchbot.symbols.rust.tokens import Span, Tree, UnbalancedError, read_trees
+from patchbot.symbols.rust.words import is_worth_reading
 
 # What cargo builds only for its own tests; a dependency never has it.
 _NOT_BUILT = re.compile(r"(?:tests|benches|examples|fuzz)/")

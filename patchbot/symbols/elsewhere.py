@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from patchbot.model import CratePin
-from patchbot.symbols import outside
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.facts import Call, Facts
-from patchbot.symbols.templates import Template
-from patchbot.symbols.tokens import Group, Span, Token, TokenKind, Tree, flatten, is_ident, string_value
+from patchbot.symbols.rust import outside
+from patchbot.symbols.rust.facts import Call, Facts
+from patchbot.symbols.rust.templates import Template
+from patchbot.symbols.rust.tokens import Group, Span, Token, TokenKind, Tree, flatten, is_ident, string_value
 
 # Code in a string of a generator that makes a link-time name when it is compiled.
 _WRITES = re.compile(

@@ -8,15 +8,15 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 
-from patchbot.symbols import language, outside
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.facts import Attribute, Call, Doubt, Facts
-from patchbot.symbols.macros import LIMIT, Macro, NoMatchError, TooLargeError, expand
-from patchbot.symbols.quoted import QuotedMacro
-from patchbot.symbols.rust import read
-from patchbot.symbols.templates import Naming
-from patchbot.symbols.tokens import Span, Tree, flatten
-from patchbot.symbols.words import (
+from patchbot.symbols.rust import language, outside
+from patchbot.symbols.rust.facts import Attribute, Call, Doubt, Facts
+from patchbot.symbols.rust.macros import LIMIT, Macro, NoMatchError, TooLargeError, expand
+from patchbot.symbols.rust.quoted import QuotedMacro
+from patchbot.symbols.rust.reader import read
+from patchbot.symbols.rust.templates import Naming
+from patchbot.symbols.rust.tokens import Span, Tree, flatten
+from patchbot.symbols.rust.words import (
     ASSEMBLY_MACROS,
     CARRIERS,
     TRIGGERS,

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from patchbot.symbols import c
+from patchbot.symbols.c import c
+from patchbot.symbols.c.preprocessor import Expanded, preprocess_headers
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.preprocessor import Expanded, preprocess_headers
 
 # A macro for a number or a string.  One header has the release's version so: it would be another header in each.
 _CONSTANT = re.compile(r'(?m)^#define (\w+) (\d+|"[\w.+-]*")$')

@@ -19,7 +19,7 @@ from functools import cached_property, partial
 from patchbot.model import CratePin, Dependency, DependencyKind
 from patchbot.symbols import cfg
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.tokens import (
     Group,
     Span,
     Token,
@@ -30,7 +30,7 @@ from patchbot.symbols.tokens import (
     is_punct,
     string_value,
 )
-from patchbot.symbols.words import words_in_attributes
+from patchbot.symbols.rust.words import words_in_attributes
 
 _QUOTES = frozenset({"quote", "parse_quote", "quote_spanned", "parse_quote_spanned"})
 

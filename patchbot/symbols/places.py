@@ -13,8 +13,8 @@ import tree_sitter_rust
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.facts import Facts
-from patchbot.symbols.rust import read
+from patchbot.symbols.rust.facts import Facts
+from patchbot.symbols.rust.reader import read
 
 _QUERY = """
 (foreign_mod_item (declaration_list [(function_signature_item) (static_item)] @foreign))

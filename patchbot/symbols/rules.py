@@ -26,9 +26,7 @@ from dataclasses import dataclass
 from patchbot.errors import RewriteError
 from patchbot.model import Kind, Names, Suffix, links_variable
 from patchbot.symbols.edits import Edit, place
-from patchbot.symbols.scan import Scan
-from patchbot.symbols.spots import ExportSpot, Found, ImportSpot, SourceSpot, TextSpot, VariableSpot
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.tokens import (
     Group,
     Span,
     Token,
@@ -38,6 +36,8 @@ from patchbot.symbols.tokens import (
     read_trees,
     string_value,
 )
+from patchbot.symbols.scan import Scan
+from patchbot.symbols.spots import ExportSpot, Found, ImportSpot, SourceSpot, TextSpot, VariableSpot
 
 _DEFINES = {".c": "suffix-c", ".h": "suffix-c-api"}  # the patch of a block of #defines, by the file it is for
 DEFINE_HEADER = b"/* patchbot: link-time names of this file, with the suffix of their release */\n"

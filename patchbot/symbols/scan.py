@@ -27,12 +27,14 @@ from patchbot.model import (
     Symbol,
     links_variable,
 )
-from patchbot.symbols import asm, cfg, places
+from patchbot.symbols import cfg, places
+from patchbot.symbols.c import asm
+from patchbot.symbols.c.preprocessor import ASSEMBLER, Unit
 from patchbot.symbols.collect import Collected, collect, split
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.paths import CratePaths
-from patchbot.symbols.preprocessor import ASSEMBLER, Unit
 from patchbot.symbols.readings import Readings
+from patchbot.symbols.rust.tokens import Span, TokenKind, flatten, string_value
 from patchbot.symbols.spots import (
     ExportSpot,
     Found,
@@ -43,7 +45,6 @@ from patchbot.symbols.spots import (
     TextSpot,
     VariableSpot,
 )
-from patchbot.symbols.tokens import Span, TokenKind, flatten, string_value
 
 # Upstream's own prefixes: an import that has one and that nobody defines is a question, not libc's.
 _NAMESPACE = re.compile(r"(?:wasmtime|wasm|wasi)_")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from patchbot.model import Role, Symbol
-from patchbot.symbols.facts import Attribute, Item
-from patchbot.symbols.templates import Piece
-from patchbot.symbols.tokens import Span
+from patchbot.symbols.rust.facts import Attribute, Item
+from patchbot.symbols.rust.templates import Piece
+from patchbot.symbols.rust.tokens import Span
 
 
 @dataclass(frozen=True, slots=True)

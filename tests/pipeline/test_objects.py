@@ -14,8 +14,8 @@ from patchbot.model import Kind
 from patchbot.pipeline.objects import Objects, Subject
 from patchbot.proof import compilers
 from patchbot.proof.making import Bench
+from patchbot.symbols.compiled.inputs import Inputs
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.inputs import Inputs
 from patchbot.symbols.scan import scan, scan_suffixed
 from patchbot.targets import KNOWN
 from patchbot.truth import Form, OwnNames, Row, Verdict

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from symbols import native, small
 
-from patchbot.symbols.asm import Use, scan
+from patchbot.symbols.c.asm import Use, scan
 
 
 def used(text: str) -> list[tuple[str, str]]:

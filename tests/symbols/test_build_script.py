@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from patchbot.symbols import cfg
-from patchbot.symbols.build_script import BuildFacts, DefineFamily, read
-from patchbot.symbols.tokens import read_trees, render
+from patchbot.symbols.build.build_script import BuildFacts, DefineFamily, read
+from patchbot.symbols.rust.tokens import read_trees, render
 
 
 def facts(source: str) -> BuildFacts:

@@ -6,8 +6,8 @@ import pytest
 from symbols import native
 
 from patchbot.model import Role
-from patchbot.symbols.c import CFacts, CName, scan
-from patchbot.symbols.preprocessor import preprocess
+from patchbot.symbols.c.c import CFacts, CName, scan
+from patchbot.symbols.c.preprocessor import preprocess
 
 
 def facts(source: str) -> CFacts:

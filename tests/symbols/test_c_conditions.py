@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from patchbot.symbols import build_script, cfg
-from patchbot.symbols.c_conditions import translate
-from patchbot.symbols.tokens import read_trees
+from patchbot.symbols import cfg
+from patchbot.symbols.build import build_script
+from patchbot.symbols.build.c_conditions import translate
+from patchbot.symbols.rust.tokens import read_trees
 
 SCRIPT = """
 fn main() {

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from patchbot.symbols import c_marks
-from patchbot.symbols.c_marks import Marks
-from patchbot.symbols.preprocessor import preprocess
+from patchbot.symbols.c import c_marks
+from patchbot.symbols.c.c_marks import Marks
+from patchbot.symbols.c.preprocessor import preprocess
 
 
 def read(source: str) -> Marks:

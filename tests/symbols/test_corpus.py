@@ -7,7 +7,7 @@ from support.upstream import Crate
 from symbols import small
 
 from patchbot.symbols.corpus import MAX_SIZE, Corpus, Unread
-from patchbot.symbols.tokens import Span
+from patchbot.symbols.rust.tokens import Span
 
 LIB = "crates/runtime/src/lib.rs"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from patchbot.symbols.directives import doubt
+from patchbot.symbols.c.directives import doubt
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from symbols import small
 
 from patchbot.symbols.expansion import MAX_DEPTH, Expander
-from patchbot.symbols.facts import Facts
+from patchbot.symbols.rust.facts import Facts
+from patchbot.symbols.rust.templates import Naming
 from patchbot.symbols.scan import scan
-from patchbot.symbols.templates import Naming
 
 OPAQUE = frozenset({"opaque", "Opaque"})
 NAMING = Naming(suffix="_12", stringify=frozenset({"versioned"}), suffix_only=frozenset({"suffix"}),

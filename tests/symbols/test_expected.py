@@ -6,8 +6,8 @@ import pytest
 from symbols import small
 
 from patchbot.model import Names, Suffix
-from patchbot.symbols.expected import Expectations
-from patchbot.symbols.inputs import Inputs
+from patchbot.symbols.compiled.expected import Expectations
+from patchbot.symbols.compiled.inputs import Inputs
 from patchbot.symbols.scan import Scan, scan, scan_suffixed
 from patchbot.targets import KNOWN
 from patchbot.truth import CompiledFile, Expected, Form, MacroFile, Source

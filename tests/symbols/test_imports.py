@@ -5,8 +5,8 @@ from support.upstream import Crate
 from symbols import small
 
 from patchbot.model import CratePin, Dependency, DependencyKind, ImportedRelease
+from patchbot.symbols.compiled.imports import missing
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.imports import missing
 
 MACROS = "macro_rules! asm_func { () => {} }\npub mod inner { pub fn deep() {} }\n"
 

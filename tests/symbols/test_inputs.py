@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 from symbols import small
 
+from patchbot.symbols.compiled.inputs import Inputs
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.inputs import Inputs
 from patchbot.targets import KNOWN, Target
 from patchbot.truth import AsmText, CompiledFile, Operand, TextFile
 

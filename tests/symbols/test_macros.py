@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from symbols import native, small
 
-from patchbot.symbols.macros import LIMIT, Macro, NoMatchError, TooLargeError, expand, parse_macro, paste
-from patchbot.symbols.tokens import Group, Span, Token, Tree, flatten, read_trees, render
+from patchbot.symbols.rust.macros import LIMIT, Macro, NoMatchError, TooLargeError, expand, parse_macro, paste
+from patchbot.symbols.rust.tokens import Group, Span, Token, Tree, flatten, read_trees, render
 
 CLOSING = {"(": ")", "[": "]", "{": "}", "": ""}
 

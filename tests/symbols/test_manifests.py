@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from patchbot.symbols import manifests
-from patchbot.symbols.manifests import Manifest, ManifestError
+from patchbot.symbols.build import manifests
+from patchbot.symbols.build.manifests import Manifest, ManifestError
 
 
 def read(text: str) -> Manifest:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from patchbot.symbols import operands
-from patchbot.symbols.tokens import Group, Tree, read_trees
+from patchbot.symbols.compiled import operands
+from patchbot.symbols.rust.tokens import Group, Tree, read_trees
 from patchbot.truth import Operand
 
 

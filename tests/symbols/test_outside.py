@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from symbols import small
 
-from patchbot.symbols import outside
-from patchbot.symbols.tokens import read_trees
+from patchbot.symbols.rust import outside
+from patchbot.symbols.rust.tokens import read_trees
 
 OWN = frozenset({"own"})
 ELSEWHERE = frozenset({"third"})

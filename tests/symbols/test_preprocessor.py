@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from symbols import native, small
 
-from patchbot.symbols.preprocessor import MAX_NESTING, MAX_VARIANTS, CToken, Unit, preprocess
+from patchbot.symbols.c.preprocessor import MAX_NESTING, MAX_VARIANTS, CToken, Unit, preprocess
 
 
 def unit(

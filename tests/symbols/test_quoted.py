@@ -5,11 +5,11 @@ from support.upstream import Crate
 from symbols import small
 
 from patchbot.model import Kind, Role
-from patchbot.symbols.macros import NoMatchError
-from patchbot.symbols.quoted import QuotedMacro, read_quoted
-from patchbot.symbols.rust import read
+from patchbot.symbols.rust.macros import NoMatchError
+from patchbot.symbols.rust.quoted import QuotedMacro, read_quoted
+from patchbot.symbols.rust.reader import read
+from patchbot.symbols.rust.tokens import read_trees, render
 from patchbot.symbols.scan import Scan, scan
-from patchbot.symbols.tokens import read_trees, render
 
 # In the shape of the C API's macros: an identifier that ends in _t goes in, functions named after it come out.
 MACROS = """

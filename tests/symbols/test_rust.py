@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from patchbot.symbols.attributes import attributes
-from patchbot.symbols.facts import Facts, Item
-from patchbot.symbols.rust import read
-from patchbot.symbols.tokens import Group, read_trees, render
-from patchbot.symbols.words import CARRIERS, TRIGGERS, has_foreign_block, is_worth_reading, mentions
+from patchbot.symbols.rust.attributes import attributes
+from patchbot.symbols.rust.facts import Facts, Item
+from patchbot.symbols.rust.reader import read
+from patchbot.symbols.rust.tokens import Group, read_trees, render
+from patchbot.symbols.rust.words import CARRIERS, TRIGGERS, has_foreign_block, is_worth_reading, mentions
 
 Row = tuple[str, str, tuple[str, ...]]
 

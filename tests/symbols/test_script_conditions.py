@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from patchbot.symbols import cfg
-from patchbot.symbols.script_conditions import Script
-from patchbot.symbols.tokens import read_trees
+from patchbot.symbols.build.script_conditions import Script
+from patchbot.symbols.rust.tokens import read_trees
 
 HEAD = """
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap();

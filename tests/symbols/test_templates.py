@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from symbols import small
 
-from patchbot.symbols.macros import Macro
-from patchbot.symbols.rust import read
-from patchbot.symbols.templates import MAX_PARTS, Evaluator, Naming, Template
-from patchbot.symbols.tokens import Token, read_trees
+from patchbot.symbols.rust.macros import Macro
+from patchbot.symbols.rust.reader import read
+from patchbot.symbols.rust.templates import MAX_PARTS, Evaluator, Naming, Template
+from patchbot.symbols.rust.tokens import Token, read_trees
 
 NAMING = Naming(suffix="_12_0_2", stringify=frozenset({"versioned"}), suffix_only=frozenset({"suffix"}))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from symbols import small
 
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.tokens import (
     MAX_NESTING,
     Group,
     Span,

@@ -9,9 +9,9 @@ from support.upstream import Crate
 from symbols import small
 
 from patchbot.model import CratePin, Dependency, DependencyKind
+from patchbot.symbols.compiled.inputs import Inputs
+from patchbot.symbols.compiled.verbatim import macro_files
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.inputs import Inputs
-from patchbot.symbols.verbatim import macro_files
 from patchbot.targets import KNOWN, Target
 from patchbot.truth import MacroCrate, MacroFile, RustModule
 

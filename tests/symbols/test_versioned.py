@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from support.upstream import VERSIONED_MACROS
 
-from patchbot.symbols.templates import Naming
-from patchbot.symbols.tokens import read_trees
-from patchbot.symbols.versioned import ProcMacros, read_proc_macros
+from patchbot.symbols.rust.templates import Naming
+from patchbot.symbols.rust.tokens import read_trees
+from patchbot.symbols.rust.versioned import ProcMacros, read_proc_macros
 
 CONST = 'const VERSION: &str = env!("CARGO_PKG_VERSION");'
 

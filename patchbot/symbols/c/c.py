@@ -15,8 +15,8 @@ import tree_sitter_c
 from tree_sitter import Language, Node, Parser
 
 from patchbot.model import Role
-from patchbot.symbols import c_marks
-from patchbot.symbols.preprocessor import Expanded
+from patchbot.symbols.c import c_marks
+from patchbot.symbols.c.preprocessor import Expanded
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from patchbot.model import Kind, Role, Symbol
-from patchbot.symbols import asm, cfg
+from patchbot.symbols import cfg
+from patchbot.symbols.c import asm
 from patchbot.symbols.collect import split
 from patchbot.symbols.scan import Scan
 from patchbot.symbols.spots import ExportSpot, Found, SourceSpot, TextSpot

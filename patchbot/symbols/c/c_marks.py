@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from patchbot.symbols.preprocessor import CToken, Expanded
+from patchbot.symbols.c.preprocessor import CToken, Expanded
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from patchbot.symbols.tokens import Group, Token, TokenKind, Tree, flatten, is_ident, is_punct, split
+from patchbot.symbols.rust.tokens import Group, Token, TokenKind, Tree, flatten, is_ident, is_punct, split
 from patchbot.truth import Operand
 
 _WORDS = ("sym", "const", "in", "out", "inout", "lateout", "inlateout", "label")

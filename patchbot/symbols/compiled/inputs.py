@@ -12,15 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from patchbot.symbols import asm, cfg, imports, operands
-from patchbot.symbols.build_script import BuildFacts
+from patchbot.symbols import cfg
+from patchbot.symbols.build.build_script import BuildFacts
+from patchbot.symbols.c import asm
+from patchbot.symbols.c.preprocessor import preprocess
 from patchbot.symbols.collect import Collector
+from patchbot.symbols.compiled import imports, operands
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.facts import Assembly, Facts
-from patchbot.symbols.macros import Macro
-from patchbot.symbols.preprocessor import preprocess
+from patchbot.symbols.rust.facts import Assembly, Facts
+from patchbot.symbols.rust.macros import Macro
+from patchbot.symbols.rust.templates import Template
 from patchbot.symbols.spots import ExportSpot, ImportSpot
-from patchbot.symbols.templates import Template
 from patchbot.targets import Target
 from patchbot.truth import AsmText, CompiledFile, Operand, TextFile
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from patchbot.symbols.facts import Facts
-from patchbot.symbols.rust import read as read_rust
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.facts import Facts
+from patchbot.symbols.rust.reader import read as read_rust
+from patchbot.symbols.rust.tokens import (
     Group,
     Span,
     Token,
@@ -24,7 +24,7 @@ from patchbot.symbols.tokens import (
     string_value,
     tree_at,
 )
-from patchbot.symbols.words import TRIGGERS, has_foreign_block, identifiers
+from patchbot.symbols.rust.words import TRIGGERS, has_foreign_block, identifiers
 
 Doubts = Iterator[tuple[Span, str]]
 

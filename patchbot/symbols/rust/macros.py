@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.tokens import (
     Group,
     Span,
     Token,

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from patchbot.symbols import build_doubts, cfg
-from patchbot.symbols.attributes import attributes
+from patchbot.symbols import cfg
+from patchbot.symbols.build import build_doubts
+from patchbot.symbols.build.script_conditions import Script
 from patchbot.symbols.cfg import NEVER, All, Any, Cfg, Not, Opaque
-from patchbot.symbols.script_conditions import Script
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.attributes import attributes
+from patchbot.symbols.rust.tokens import (
     Group,
     Span,
     Token,

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from patchbot.symbols import cfg, language
-from patchbot.symbols.facts import Attribute
-from patchbot.symbols.tokens import (
+from patchbot.symbols import cfg
+from patchbot.symbols.rust import language
+from patchbot.symbols.rust.facts import Attribute
+from patchbot.symbols.rust.tokens import (
     Group,
     Token,
     TokenKind,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.tokens import (
     Group,
     Token,
     TokenKind,

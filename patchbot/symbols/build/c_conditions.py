@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from patchbot.symbols.build_script import BuildFacts
+from patchbot.symbols.build.build_script import BuildFacts
+from patchbot.symbols.build.script_conditions import option
 from patchbot.symbols.cfg import NEVER, All, Any, Cfg, Not, Opaque, Option
-from patchbot.symbols.script_conditions import option
 
 _ARCHITECTURES = {
     "x86_64": ("__x86_64__", "__x86_64", "__amd64__", "_M_X64", "_M_AMD64"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from patchbot.symbols import cfg
 from patchbot.symbols.cfg import ALWAYS, NEVER, All, Any, Cfg, Not, Opaque, Option
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.tokens import (
     Group,
     Token,
     TokenKind,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from patchbot.symbols.attributes import (
+from patchbot.symbols.rust.attributes import (
     attribute_length,
     attributes,
     cfgs_of,
@@ -21,9 +21,9 @@ from patchbot.symbols.attributes import (
     needs_test,
     only_string,
 )
-from patchbot.symbols.facts import Assembly, Attribute, Call, Doubt, DwarfName, Facts, Item, Module
-from patchbot.symbols.macros import NoMatchError, parse_macro, paste
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.facts import Assembly, Attribute, Call, Doubt, DwarfName, Facts, Item, Module
+from patchbot.symbols.rust.macros import NoMatchError, parse_macro, paste
+from patchbot.symbols.rust.tokens import (
     Group,
     Span,
     Token,
@@ -38,7 +38,7 @@ from patchbot.symbols.tokens import (
     render,
     tree_at,
 )
-from patchbot.symbols.words import ASSEMBLY_MACROS
+from patchbot.symbols.rust.words import ASSEMBLY_MACROS
 
 # Attributes that export the item they stand on.
 _EXPORTING = frozenset({"no_mangle", "export_name"})

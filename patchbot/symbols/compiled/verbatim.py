@@ -10,11 +10,21 @@ import posixpath
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from patchbot.model import CratePin
+from patchbot.symbols.compiled.inputs import OnTarget
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.facts import Call
-from patchbot.symbols.inputs import OnTarget
-from patchbot.symbols.macros import Macro
-from patchbot.symbols.tokens import Group, Span, Token, TokenKind, Tree, flatten, is_group, is_ident, is_punct
+from patchbot.symbols.rust.facts import Call
+from patchbot.symbols.rust.macros import Macro
+from patchbot.symbols.rust.tokens import (
+    Group,
+    Span,
+    Token,
+    TokenKind,
+    Tree,
+    flatten,
+    is_group,
+    is_ident,
+    is_punct,
+)
 from patchbot.truth import MacroCrate, MacroFile, RustModule
 
 

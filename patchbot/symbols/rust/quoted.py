@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from patchbot.symbols.facts import Item
-from patchbot.symbols.macros import NoMatchError, scoped
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.facts import Item
+from patchbot.symbols.rust.macros import NoMatchError, scoped
+from patchbot.symbols.rust.tokens import (
     Group,
     Span,
     Token,

@@ -13,11 +13,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from patchbot.symbols.facts import Item
-from patchbot.symbols.quoted import QuotedMacro, function_bodies, read_quoted
-from patchbot.symbols.rust import read
-from patchbot.symbols.templates import Naming
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.facts import Item
+from patchbot.symbols.rust.quoted import QuotedMacro, function_bodies, read_quoted
+from patchbot.symbols.rust.reader import read
+from patchbot.symbols.rust.templates import Naming
+from patchbot.symbols.rust.tokens import (
     Group,
     Span,
     Token,
@@ -28,7 +28,7 @@ from patchbot.symbols.tokens import (
     is_punct,
     string_value,
 )
-from patchbot.symbols.words import TRIGGERS, has_foreign_block, mentions
+from patchbot.symbols.rust.words import TRIGGERS, has_foreign_block, mentions
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from patchbot.symbols.corpus import Corpus
-from patchbot.symbols.tokens import Token, TokenKind, Tree, flatten, is_ident, is_punct
+from patchbot.symbols.rust.tokens import Token, TokenKind, Tree, flatten, is_ident, is_punct
 
 
 def missing(corpus: Corpus, path: str) -> str:

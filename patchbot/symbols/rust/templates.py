@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 
-from patchbot.symbols.macros import Macro, NoMatchError, TooLargeError, expand
 from patchbot.symbols.readings import Readings
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.macros import Macro, NoMatchError, TooLargeError, expand
+from patchbot.symbols.rust.tokens import (
     CLOSING,
     Group,
     Span,

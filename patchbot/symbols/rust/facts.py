@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-from patchbot.symbols.macros import Macro
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust.macros import Macro
+from patchbot.symbols.rust.tokens import (
     Group,
     Span,
     Token,

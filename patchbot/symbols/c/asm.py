@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from patchbot.symbols import directives
+from patchbot.symbols.c import directives
 
 
 class Use(Enum):

@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from patchbot.symbols import language
-from patchbot.symbols.attributes import attributes, foreign_attributes
-from patchbot.symbols.rust import read
-from patchbot.symbols.tokens import (
+from patchbot.symbols.rust import language
+from patchbot.symbols.rust.attributes import attributes, foreign_attributes
+from patchbot.symbols.rust.reader import read
+from patchbot.symbols.rust.tokens import (
     Group,
     Token,
     TokenKind,
@@ -24,7 +24,7 @@ from patchbot.symbols.tokens import (
     read_trees,
     tree_at,
 )
-from patchbot.symbols.words import is_prose
+from patchbot.symbols.rust.words import is_prose
 
 # Crates that build scripts use and that write no code of their own: cc compiles what it is told, and that is
 # read; the other reports errors.

@@ -1,0 +1,1 @@
+"""C and assembler as text; nothing here knows releases."""

@@ -1,0 +1,1 @@
+"""Rust as text: tokens, items, attributes and macros; nothing here knows releases."""
