@@ -137,14 +137,29 @@ def sync(work: Workspace, release: Release) -> Synced:
     if (known := _unchanged(work, imported)) is not None:
         return known
     file, key = work.memory(release, "series"), series_key(work, imported)
-    series, inventory = generate(work, imported)
+    series, inventory = _made_before(work, imported) or generate(work, imported)
     _remember_tree(work, series, key)
     there = folder.is_dir()
     written = export.write_folder(series, folder)
     change = (Change.CHANGED if there else Change.NEW) if written else Change.UNCHANGED
-    result = {"files": _digests(export.read_folder(folder)), "inventory": inventory.to_json()}
+    result = {
+        "files": _digests(export.read_folder(folder)),
+        "lock": lock.render(series.lock).decode(),
+        "inventory": inventory.to_json(),
+    }
     state.remember(file, key, result)
     return Synced(imported, inventory, _committed(folder), change)
+
+
+def _made_before(work: Workspace, imported: ImportedRelease) -> tuple[export.Series, Inventory] | None:
+    """Return what ``generate`` made of the same things before, whatever has become of ``patches/`` since."""
+    file = work.memory(imported.release, "series")
+    known = state.recall(file, series_key(work, imported))
+    if known is None:
+        return None
+    locked = lock.parse(known["lock"].encode(), where=file)
+    series = export.recall(work.store, locked) if locked.crates == lock.lock_crates(imported) else None
+    return None if series is None else (series, Inventory.from_json(known["inventory"]))
 
 
 def patched_tree(work: Workspace, imported: ImportedRelease) -> str:

@@ -118,6 +118,23 @@ def build(
     return Series(lock, patches)
 
 
+def recall(store: Store, lock: locks.Lock) -> Series | None:
+    """Return the series of a lock from the commits in the store, or None if these are no longer its own.
+
+    It is not proved again: these are the bytes that were.
+    """
+    base, tip = (store.resolve(f"{prefix}{lock.release}") for prefix in (UPSTREAM, SERIES))
+    if base is None or tip is None or store.tree_of(tip) != lock.result_tree:
+        return None
+    exported = store.mails(base, tip)
+    if [hashlib.sha256(mail).hexdigest() for mail in exported] != [patch.sha256 for patch in lock.patches]:
+        return None  # another git may spell mails in another way
+    stats = map(mails.diffstat, exported)
+    names = (patch.name for patch in lock.patches)
+    patches = tuple(Patch(*parts) for parts in zip(names, exported, stats, strict=True))
+    return Series(replace(lock, tool=locks.TOOL), patches)
+
+
 def _prove(
     store: Store,
     release: ImportedRelease,

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.upstream import Upstream
@@ -77,6 +78,50 @@ def test_a_folder_that_was_touched_is_made_again(work: Workspace, damage: str) -
     else:
         (folder(work, BARE) / "stray.patch").write_bytes(b"")
     assert stage.sync(work, BARE).change is Change.CHANGED
+    assert wanted == {f.name: f.read_bytes() for f in folder(work, BARE).iterdir()}
+
+
+def test_a_folder_that_was_lost_comes_back_from_the_store(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stage.sync(work, BARE)
+    wanted = {f.name: f.read_bytes() for f in folder(work, BARE).iterdir()}
+    shutil.rmtree(folder(work, BARE))
+
+    def never(*_: object) -> None:
+        pytest.fail("what was made and proved before is not made again")
+
+    monkeypatch.setattr(stage, "generate", never)
+    second = stage.sync(work, BARE)
+    assert second.change is Change.NEW
+    assert (second.lock, second.inventory) == (first.lock, first.inventory)
+    assert wanted == {f.name: f.read_bytes() for f in folder(work, BARE).iterdir()}
+
+
+@pytest.mark.parametrize("damage", ["another tip", "no tip", "another git"])
+def test_commits_that_are_not_the_series_any_more_are_made_again(
+    work: Workspace, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.sync(work, BARE)
+    wanted = {f.name: f.read_bytes() for f in folder(work, BARE).iterdir()}
+    shutil.rmtree(folder(work, BARE))
+    ref, base = (f"refs/patchbot/{kind}/{BARE}" for kind in ("series", "upstream"))
+    if damage == "another tip":
+        work.store.update_refs({ref: (str(work.store.resolve(base)), work.store.resolve(ref))})
+    elif damage == "no tip":
+        (work.store.path / ref).unlink()
+    else:
+        spelled = Store.mails
+        odd = iter([lambda mail: mail + b"-- \n2.99\n"])
+
+        def mails(store: Store, base: str, tip: str) -> tuple[bytes, ...]:
+            return tuple(map(next(odd, bytes), spelled(store, base, tip)))
+
+        monkeypatch.setattr(Store, "mails", mails)
+    generate = Mock(wraps=stage.generate)
+    monkeypatch.setattr(stage, "generate", generate)
+    stage.sync(work, BARE)
+    generate.assert_called_once()
     assert wanted == {f.name: f.read_bytes() for f in folder(work, BARE).iterdir()}
 
 
