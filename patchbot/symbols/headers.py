@@ -14,7 +14,7 @@ from patchbot.symbols.corpus import Corpus
 # A macro for a number or a string.  One header has the release's version so: it would be another header in each.
 _CONSTANT = re.compile(r'(?m)^#define (\w+) (\d+|"[\w.+-]*")$')
 
-_Constants = tuple[tuple[tuple[str, str], ...], ...]
+_Constants = tuple[tuple[str, str], ...]  # name, value
 
 
 def declared(corpus: Corpus, crate: str) -> tuple[tuple[str, str], ...]:
@@ -25,8 +25,10 @@ def declared(corpus: Corpus, crate: str) -> tuple[tuple[str, str], ...]:
     paths = tuple(path for path in corpus.by_crate[crate] if path.endswith(".h"))
     if not paths:
         return ()
-    constants = tuple(_constants(corpus.text(path) or "") for path in paths)
-    shape = tuple((path, _CONSTANT.sub("", corpus.text(path) or "")) for path in paths)
+    texts = [corpus.text(path) or "" for path in paths]
+    constants = tuple(found for text in texts for found in _CONSTANT.findall(text))
+    # the names stay: where one header has a constant that nobody uses, another can have one that somebody does
+    shape = tuple((path, _CONSTANT.sub(r"#define \1", text)) for path, text in zip(paths, texts, strict=True))
     read = partial(_declared, corpus, paths, constants)
     used, found = corpus.readings.recall(("headers", shape), read)
     if used != _only(constants, (name for name, _ in used)):
@@ -34,18 +36,14 @@ def declared(corpus: Corpus, crate: str) -> tuple[tuple[str, str], ...]:
     return found
 
 
-def _constants(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple(_CONSTANT.findall(text))
-
-
-def _only(constants: _Constants, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+def _only(constants: _Constants, names: Iterable[str]) -> _Constants:
     wanted = set(names)
-    return tuple((name, value) for own in constants for name, value in own if name in wanted)
+    return tuple((name, value) for name, value in constants if name in wanted)
 
 
 def _declared(
     corpus: Corpus, paths: Sequence[str], constants: _Constants
-) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+) -> tuple[_Constants, tuple[tuple[str, str], ...]]:
     """Return which constants had a say in what is declared, and what is declared."""
     unit = preprocess_headers(paths, read=corpus.text, search=_folders(paths))
     found = dict.fromkeys(found for text in unit.variants for found in _names(text))

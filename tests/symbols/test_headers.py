@@ -98,6 +98,11 @@ API void NAME(wasm_v, MAJOR)(void);
     assert (found(header.replace("MAJOR 1", "MAJOR 2")), reads()) == ({"wasm_v2"}, 2)
     assert (found(header), reads()) == ({"wasm_v1"}, 2)
     assert (found(header.replace("wasm_v,", "wasm_w,")), reads()) == ({"wasm_w1"}, 3)
+    readings.turn()
+    readings.turn()
+    # nobody uses this one's constant, and somebody the other's that stands in its place
+    assert found(header.replace("define MAJOR", "define OTHER")) == {"wasm_vMAJOR"}
+    assert found(header) == {"wasm_v1"}
 
 
 def test_callers_keep_their_source_by_a_block_of_defines_on_top_of_each_header() -> None:
