@@ -134,10 +134,11 @@ def sync(work: Workspace, release: Release) -> Synced:
     """
     imported = import_whole(work, release)
     folder = work.config.patches / str(release)
-    if (known := _unchanged(work, imported)) is not None:
-        return known
     file, key = work.memory(release, "series"), series_key(work, imported)
-    series, inventory = _made_before(work, imported) or generate(work, imported)
+    known = state.recall(file, key)
+    if (unchanged := _unchanged(work, imported, known)) is not None:
+        return unchanged
+    series, inventory = _made_before(work, imported, known) or generate(work, imported)
     _remember_tree(work, series, key)
     there = folder.is_dir()
     written = export.write_folder(series, folder)
@@ -151,13 +152,13 @@ def sync(work: Workspace, release: Release) -> Synced:
     return Synced(imported, inventory, _committed(folder), change)
 
 
-def _made_before(work: Workspace, imported: ImportedRelease) -> tuple[export.Series, Inventory] | None:
+def _made_before(
+    work: Workspace, imported: ImportedRelease, known: JsonObject | None
+) -> tuple[export.Series, Inventory] | None:
     """Return what ``generate`` made of the same things before, whatever has become of ``patches/`` since."""
-    file = work.memory(imported.release, "series")
-    known = state.recall(file, series_key(work, imported))
     if known is None:
         return None
-    locked = lock.parse(known["lock"].encode(), where=file)
+    locked = lock.parse(known["lock"].encode(), where=work.memory(imported.release, "series"))
     series = export.recall(work.store, locked) if locked.crates == lock.lock_crates(imported) else None
     return None if series is None else (series, Inventory.from_json(known["inventory"]))
 
@@ -186,13 +187,16 @@ def _remember_tree(work: Workspace, series: export.Series, key: str) -> None:
 def recall(work: Workspace, release: Release) -> Synced | None:
     """Return the outcome of ``sync`` if nothing has changed since it was last done, else None."""
     imported = importer.load(work.store, release, work.config.upstream.roots)
-    return None if imported is None else _unchanged(work, imported)
+    if imported is None:
+        return None
+    return _unchanged(
+        work, imported, state.recall(work.memory(release, "series"), series_key(work, imported))
+    )
 
 
-def _unchanged(work: Workspace, imported: ImportedRelease) -> Synced | None:
+def _unchanged(work: Workspace, imported: ImportedRelease, known: JsonObject | None) -> Synced | None:
     release = imported.release
     folder = work.config.patches / str(release)
-    known = state.recall(work.memory(release, "series"), series_key(work, imported))
     if known is None or known["files"] != _digests(export.read_folder(folder)):
         return None
     locked = _committed(folder)

@@ -96,11 +96,13 @@ def _refuse_suffixed(scanned: Scan, names: Names) -> None:
 def _check(scanned: Scan, after: Mapping[str, bytes], policy: NamePolicy, names: Names) -> None:
     suffix, recall = names.suffix, scanned.corpus.readings.recall
     files = {**scanned.files, **after}
+
+    def errors(data: bytes) -> int:
+        return recall(("errors", data), partial(places.parse_errors, data))
+
     for path, data in after.items():
         original = scanned.files[path]
-        if path.endswith(".rs") and recall(("errors", data), partial(places.parse_errors, data)) > recall(
-            ("errors", original), partial(places.parse_errors, original)
-        ):
+        if path.endswith(".rs") and errors(data) > errors(original):
             raise RewriteError("no longer parses when rewritten", where=path)
         spelled = Names(names.suffix, {a: b for a, b in names.libraries.items() if b.encode() in data})
         key = ("unsuffixed", data, spelled.suffix, *spelled.libraries.items())
