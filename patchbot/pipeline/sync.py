@@ -12,7 +12,7 @@ from patchbot.errors import Findings, RepositoryError
 from patchbot.fork import naming
 from patchbot.model import ImportedRelease, Inventory, JsonObject, Kind, Names, Release
 from patchbot.pipeline.work import Change, Workspace
-from patchbot.series import export, lock, mail
+from patchbot.series import export, lock, message
 from patchbot.series import policy as policies
 from patchbot.targets import KNOWN, Target
 from patchbot.upstream import importer, resolve
@@ -232,7 +232,7 @@ def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series,
         rewrites = rewrite.rewrite(scanned, work.policy.names, names)
         work.policy.check(release, [r.name for r in rewrites])
         task.tell("export")
-        words = {name: mail.Rules(rule.subject, rule.why) for name, rule in rules.RULES.items()}
+        words = {name: message.Rules(rule.subject, rule.why) for name, rule in rules.RULES.items()}
         return export.build(work.store, imported, rewrites, words, suffix), scanned.inventory
 
 

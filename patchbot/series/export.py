@@ -12,7 +12,7 @@ from patchbot import files
 from patchbot.errors import ConfigError, RepositoryError
 from patchbot.model import ImportedRelease, Rewrite, Suffix, TreeFile, Verdict
 from patchbot.series import lock as locks
-from patchbot.series import mail as mails
+from patchbot.series import message as messages
 from patchbot.series.policy import PatchKind
 from patchbot.store import CommitText, Store
 
@@ -27,7 +27,7 @@ class Patch:
 
     name: str
     mail: bytes
-    stat: mails.Diffstat
+    stat: messages.Diffstat
 
     @property
     def file_name(self) -> str:
@@ -56,7 +56,7 @@ def build(
     store: Store,
     release: ImportedRelease,
     rewrites: Sequence[Rewrite],
-    rules: Mapping[str, mails.Rules],
+    rules: Mapping[str, messages.Rules],
     suffix: Suffix,
 ) -> Series:
     """Commit the rewrites on top of the release, export them as mails, and prove the mails.
@@ -75,8 +75,8 @@ def build(
         (
             [TreeFile(path, data, modes[path] == "100755") for path, data in sorted(rewrite.files.items())],
             CommitText(
-                message=mails.message(rewrite, rules[rewrite.name], release, suffix),
-                author=mails.AUTHOR,
+                message=messages.message(rewrite, rules[rewrite.name], release, suffix),
+                author=messages.AUTHOR,
                 date=date,
             ),
         )
@@ -85,7 +85,7 @@ def build(
     commits = store.commit_series(base, steps) if steps else ()
     tip = commits[-1] if commits else base
     exported = store.mails(base, tip)
-    stats = [mails.check(mail, rewrite) for mail, rewrite in zip(exported, rewrites, strict=True)]
+    stats = [messages.check(mail, rewrite) for mail, rewrite in zip(exported, rewrites, strict=True)]
     result = store.tree_of(tip)
     _prove(store, release, exported, stats, result)
     patches = tuple(
@@ -129,7 +129,7 @@ def recall(store: Store, lock: locks.Lock) -> Series | None:
     exported = store.mails(base, tip)
     if [hashlib.sha256(mail).hexdigest() for mail in exported] != [patch.sha256 for patch in lock.patches]:
         return None  # another git may spell mails in another way
-    stats = map(mails.diffstat, exported)
+    stats = map(messages.diffstat, exported)
     names = (patch.name for patch in lock.patches)
     patches = tuple(Patch(*parts) for parts in zip(names, exported, stats, strict=True))
     return Series(replace(lock, tool=locks.TOOL), patches)
@@ -139,7 +139,7 @@ def _prove(
     store: Store,
     release: ImportedRelease,
     exported: Sequence[bytes],
-    stats: Sequence[mails.Diffstat],
+    stats: Sequence[messages.Diffstat],
     result: str,
 ) -> None:
     if not exported:

@@ -11,28 +11,19 @@ import io
 import json
 import re
 import tarfile
-import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from patchbot.errors import RepositoryError
 from patchbot.model import TreeFile
+from patchbot.model.paths import check_path, folded
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_RATIO = 200  # the densest real crate (generated tables) stays below 30
 MAX_FILES = 50_000
 VCS_INFO = ".cargo_vcs_info.json"
 
-_DEVICES = {
-    "con",
-    "prn",
-    "aux",
-    "nul",
-    *(f"com{i}" for i in range(1, 10)),
-    *(f"lpt{i}" for i in range(1, 10)),
-}
-_INVISIBLE = {"Cc", "Cf", "Zl", "Zp"}
 _CHUNK = 1024 * 1024
 _BLOCK = 512
 
@@ -61,25 +52,6 @@ def unpack(data: bytes, *, name: str, version: str) -> Unpacked:
     refuse_twins(files, where)
     commit, path = _vcs_info(files, where)
     return Unpacked(files, commit, path)
-
-
-def check_path(path: str) -> str | None:
-    """Return why ``path`` may not stand in a tree, or None if it may."""
-    parts = path.split("/")
-    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
-        return "is absolute"
-    if any(part in {"", ".", ".."} for part in parts):
-        return "has an empty, . or .. part"
-    if "\\" in path or any(unicodedata.category(char) in _INVISIBLE for char in path):
-        return "has a backslash, control or invisible character"
-    for part in parts:
-        # NTFS reads a:b as the stream b of the file a, and "con .txt" as con
-        plain = part.partition(":")[0].rstrip(". ").lower()
-        if plain in {".git", "git~1"} or part != part.rstrip(" ."):
-            return f"has the part {part!r}, which some file systems take for another name"
-        if plain.partition(".")[0].rstrip(" ") in _DEVICES:
-            return f"has the part {part!r}, a device name"
-    return None
 
 
 def _inflate(data: bytes, where: str) -> bytes:
@@ -142,7 +114,7 @@ def refuse_twins(files: Iterable[TreeFile], where: str) -> None:
     """Refuse paths that are one file where case or Unicode form does not count, or a file inside a file."""
     seen: dict[str, str] = {}
     for file in files:
-        key = unicodedata.normalize("NFC", file.path).casefold()
+        key = folded(file.path)
         if key in seen:
             raise RepositoryError(
                 f"{seen[key]!r} and {file.path!r} are one file on some systems", where=where

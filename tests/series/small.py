@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from patchbot.model import CratePin, ImportedRelease, IndexEntry, Release, Rewrite, Suffix, TreeFile
 from patchbot.series.export import UPSTREAM
-from patchbot.series.mail import Rules
+from patchbot.series.message import Rules
 from patchbot.store import CommitText, Store
 
 RELEASE = Release(8, 0, 1)

@@ -13,7 +13,7 @@ from series import small
 
 from patchbot.errors import RepositoryError, RewriteError
 from patchbot.model import ImportedRelease, Rewrite, Suffix, TreeFile, Verdict
-from patchbot.series import export, mail
+from patchbot.series import export, message
 from patchbot.series import lock as locks
 from patchbot.store import CommitText, Store
 
@@ -79,7 +79,7 @@ def test_a_mail_explains_itself_and_names_no_person_day_or_machine(series: expor
         ]
         assert f"Patchbot-Rule: {rewrite.name} {rewrite.digest}".encode() in lines
         assert patch.mail.endswith(b"\n")
-        assert patch.stat == mail.diffstat(patch.mail)
+        assert patch.stat == message.diffstat(patch.mail)
 
 
 def test_the_lock_says_what_went_in_and_what_came_out(store: Store) -> None:

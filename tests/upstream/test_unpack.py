@@ -18,8 +18,9 @@ from support import crates
 
 from patchbot.errors import RepositoryError
 from patchbot.model import TreeFile
+from patchbot.model.paths import check_path
 from patchbot.upstream import unpack as module
-from patchbot.upstream.unpack import VCS_INFO, Unpacked, check_path, refuse_twins
+from patchbot.upstream.unpack import VCS_INFO, Unpacked, refuse_twins
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

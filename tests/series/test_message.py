@@ -9,7 +9,7 @@ from series import small
 
 from patchbot.errors import RewriteError
 from patchbot.model import Rewrite, TreeFile
-from patchbot.series import mail
+from patchbot.series import message
 from patchbot.store import CommitText, Store
 
 TEXT = CommitText(message="a change\n\nwhy\n", author="a <a@invalid>", date="0 +0000")
@@ -33,7 +33,7 @@ def mail_of(
 def test_the_message_says_what_why_and_from_what(store: Store) -> None:
     release = small.imported(store)
     rewrite = small.rewrites()[0]
-    assert mail.message(rewrite, small.RULES["suffix-c"], release, small.SUFFIX) == (
+    assert message.message(rewrite, small.RULES["suffix-c"], release, small.SUFFIX) == (
         "suffix-c: give the names of C files the suffix\n"
         "\n"
         "C has no namespaces.\n"
@@ -74,12 +74,12 @@ def test_lines_are_counted_as_git_counts_them(
     store: Store, before: bytes, after: bytes, added: int, removed: int
 ) -> None:
     exported = mail_of(store, {"src/a.c": before, "src/other.c": b"o\n"}, {"src/a.c": after})
-    assert mail.diffstat(exported) == mail.Diffstat(("src/a.c",), added, removed)
+    assert message.diffstat(exported) == message.Diffstat(("src/a.c",), added, removed)
 
 
 def test_files_are_counted_together_in_the_order_of_the_mail(store: Store) -> None:
     exported = mail_of(store, {"b.c": b"1\n", "a/z.c": b"1\n"}, {"b.c": b"2\n3\n", "a/z.c": b"2\n"})
-    assert mail.diffstat(exported) == mail.Diffstat(("a/z.c", "b.c"), 3, 2)
+    assert message.diffstat(exported) == message.Diffstat(("a/z.c", "b.c"), 3, 2)
 
 
 def test_new_removed_renamed_and_binary_files_are_named() -> None:
@@ -124,17 +124,17 @@ literal 4
 LcmYdfNa6wj0#*Rd
 
 """
-    assert mail.diffstat(text) == mail.Diffstat(("gone.c", "fresh.c", "new name.c", "blob.bin"), 2, 3)
+    assert message.diffstat(text) == message.Diffstat(("gone.c", "fresh.c", "new name.c", "blob.bin"), 2, 3)
 
 
 def test_a_mail_without_a_diff_changes_nothing() -> None:
-    assert mail.diffstat(b"") == mail.Diffstat((), 0, 0)
+    assert message.diffstat(b"") == message.Diffstat((), 0, 0)
 
 
 def test_a_mail_that_changes_exactly_the_files_of_its_rewrite_passes(store: Store) -> None:
     exported = mail_of(store, {"a.c": b"1\n", "b.c": b"1\n"}, {"a.c": b"2\n", "b.c": b"2\n"})
     rewrite = Rewrite("suffix-c", "d", {"b.c": b"2\n", "a.c": b"2\n"})
-    assert mail.check(exported, rewrite) == mail.Diffstat(("a.c", "b.c"), 2, 2)
+    assert message.check(exported, rewrite) == message.Diffstat(("a.c", "b.c"), 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -146,18 +146,18 @@ def test_a_mail_that_changes_other_files_than_its_rewrite_is_refused(
 ) -> None:
     exported = mail_of(store, {"a.c": b"1\n", "b.c": b"1\n"}, {"a.c": b"2\n", "b.c": b"2\n"})
     with pytest.raises(RewriteError) as told:
-        mail.check(exported, Rewrite("suffix-c", "d", dict.fromkeys(named, b"2\n")))
+        message.check(exported, Rewrite("suffix-c", "d", dict.fromkeys(named, b"2\n")))
     assert str(told.value) == f"suffix-c: the exported patch and the rewrite differ in {odd}"
 
 
 def test_a_path_that_git_quotes_is_refused_rather_than_taken_for_another(store: Store) -> None:
     exported = mail_of(store, {"f\u00f6.c": b"1\n"}, {"f\u00f6.c": b"2\n"})
     with pytest.raises(RewriteError, match="differ in"):
-        mail.check(exported, Rewrite("suffix-c", "d", {"f\u00f6.c": b"2\n"}))
+        message.check(exported, Rewrite("suffix-c", "d", {"f\u00f6.c": b"2\n"}))
 
 
 def test_a_message_that_reads_like_a_diff_is_refused(store: Store) -> None:
     text = dataclasses.replace(TEXT, message="a change\n\n--- a/not.c\n+++ b/not.c\n@@ -1 +1 @@\n-a\n+b\n")
     exported = mail_of(store, {"a.c": b"1\n"}, {"a.c": b"2\n"}, text)
     with pytest.raises(RewriteError, match=r"differ in not\.c"):
-        mail.check(exported, Rewrite("suffix-c", "d", {"a.c": b"2\n"}))
+        message.check(exported, Rewrite("suffix-c", "d", {"a.c": b"2\n"}))
