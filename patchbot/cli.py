@@ -17,6 +17,7 @@ from patchbot import config as configs
 from patchbot.errors import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
+    ConflictError,
     EnvironmentProblem,
     Findings,
     IncompleteRelease,
@@ -523,6 +524,64 @@ def consumer(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 
         text = "\n".join(f"# {file}\n{lines}" for file, lines in outcome.consumer.items())
         here.print({"schema": 1, "files": outcome.consumer}, text)
     return 0
+
+
+@cli.command()
+@click.option(
+    "--repo",
+    "repository",
+    type=click.Path(path_type=Path),
+    default=".",
+    metavar="DIRECTORY",
+    help="The git repository, bare or not; the current folder unless given.",
+)
+@click.option("--from", "base", metavar="REVISION", help="What the patches are for; A with --commits A..B.")
+@click.option("--onto", required=True, metavar="REVISION", help="What they are to be for.")
+@click.option(
+    "--patches",
+    type=click.Path(path_type=Path),
+    metavar="DIRECTORY",
+    help="A folder of patches, as a series.",
+)
+@click.option("--commits", metavar="A..B", help="The commits of B that are not in A, as a series.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIRECTORY", help="Write the new series to this folder."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="Say only what is wrong.")
+def rebase(**options: Any) -> int:  # noqa: ANN401 - click's options
+    """Put hand-written patches onto another revision of any git repository.
+
+    Every patch ends with one verdict: unchanged, shifted (only line numbers moved), merged, upstreamed,
+    partly-upstreamed, empty, conflict, or tainted (it rests on a conflict). No text is searched for: hunks are
+    merged by exact blobs, and a clean merge into another function, or of lines that are there already, is a
+    conflict too.
+
+    Work tree, index, branches and configuration of the repository are neither read nor changed; the result is
+    a commit that no branch names. Exit code 5 if a patch is open: the others are done all the same.
+
+    \b
+    Examples:
+      patchbot rebase --from v36.0.1 --onto v36.0.2 --patches carried --out carried-new
+      patchbot rebase --repo ~/src/wasmtime --commits v36.0.1..my-fixes --onto v36.0.2
+      patchbot rebase --commits main..topic --onto origin/main --json
+    """
+    from patchbot.pipeline import rebase as stage  # noqa: PLC0415 - see _Work.open
+    from patchbot.report import screens  # noqa: PLC0415
+
+    here = _Work(options)
+    if (options["patches"] is None) == (options["commits"] is None):
+        raise UsageError("give --patches or --commits", hint="see `patchbot rebase --help`")
+    if options["patches"] is not None and options["base"] is None:
+        raise UsageError("--patches needs --from", hint="the revision that the patches were made for")
+    words = ("repository", "base", "onto", "patches", "commits", "out")
+    result = stage.run(stage.Request(**{word: options[word] for word in words}), here.reporter)
+    for name in result.unlisted:
+        here.reporter.warn(f"{name} is not in the order file, and was left alone")
+    if not result.delivered:
+        here.reporter.warn("the repository cannot be written: the result's commit is not in it")
+    here.print(result.to_json(), screens.rebased(result.to_json(), options["repository"], options["out"]))
+    return ConflictError.exit_code if result.open else 0
 
 
 @cli.command()

@@ -37,7 +37,7 @@ def write(file: Path, data: bytes, *, durable: bool = False) -> None:
 
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Make ``folder`` hold exactly ``files`` (name → bytes).
+    """Make ``folder`` hold exactly ``files`` (name, with ``/`` for folders inside → bytes).
 
     What a killed run left beside it is removed first.  Callers hold a lock: two writers of one folder would
     remove each other's work.
@@ -50,6 +50,7 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         try:
             fresh.chmod(0o755)
             for name, data in files.items():
+                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 (fresh / name).write_bytes(data)
             if folder.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{folder.name}~", dir=folder.parent))
@@ -70,13 +71,14 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 @contextmanager
 def locked(file: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock ``file``; wait for another process that has it, after telling ``on_wait``.
+    """Hold the lock ``file``, or the folder of that name; wait for another process that has it, after ``on_wait``.
 
     The lock goes with the process, however it ends.
     """
     with _told(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        flags = os.O_RDONLY if file.is_dir() else os.O_RDWR | os.O_CREAT
+        handle = os.open(file, flags, 0o644)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

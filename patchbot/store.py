@@ -22,7 +22,7 @@ from typing import Any, Self, cast
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else importing GitPython fails where git is missing
 
-from git import GitCommandError, GitCommandNotFound, Repo  # noqa: TID251 - this module is the one place
+from git import Git, GitCommandError, GitCommandNotFound, Repo  # noqa: TID251 - this module is the one place
 
 from patchbot.errors import EnvironmentProblem, RepositoryError
 from patchbot.model import TreeFile
@@ -33,7 +33,7 @@ _LISTED = 4  # trees whose lists are kept: a release is asked for its own and it
 
 # What a caller's environment must not change.  GIT_INDEX_FILE and friends leak through GitPython, which
 # copies os.environ; the list of settings is git's own (git(1), "Environment Variables").
-_SEALED = {
+SEALED = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_ATTR_NOSYSTEM": "1",
@@ -83,14 +83,21 @@ _MAIL_FLAGS = (
     "--no-relative",
 )
 
+# A patch of a person's may move files.  Both numbers are git's defaults, which a user could change.
+_RENAMES = ("--find-renames=50%", "-l1000")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitText:
-    """Who, when and why of a commit; ``date`` is git's raw form (seconds since 1970, then the zone)."""
+    """Who, when and why of a commit; ``date`` is git's raw form (seconds since 1970, then the zone).
+
+    Bytes that are not UTF-8 are kept as Python's ``surrogateescape`` has them.
+    """
 
     message: str
     author: str
     date: str
+    encoding: str = ""  # of the bytes of message and author, where these are not UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,16 @@ class TreeEntry:
     path: str
     mode: str
     oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeChange:
+    """What becomes of a path in a commit: a file with these bytes, a submodule's commit, or (no mode) nothing."""
+
+    path: str
+    mode: str = ""
+    data: bytes = b""
+    submodule: str = ""
 
 
 def seal_environment() -> None:
@@ -117,7 +134,7 @@ class Store:
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
-        self._repo.git.update_environment(**_SEALED)
+        self._repo.git.update_environment(**SEALED)
         self._listed: dict[tuple[str, str], tuple[TreeEntry, ...]] = {}
 
     @classmethod
@@ -228,7 +245,7 @@ class Store:
         return self.commit_series(None, [(list(files), text)])[0]
 
     def commit_series(
-        self, base: str | None, steps: Sequence[tuple[Sequence[TreeFile], CommitText]]
+        self, base: str | None, steps: Sequence[tuple[Sequence[TreeFile | TreeChange], CommitText]]
     ) -> tuple[str, ...]:
         """Write one commit per step on top of ``base``, each changing the given files; return their ids.
 
@@ -255,13 +272,14 @@ class Store:
 
     # -- mails -----------------------------------------------------------------------------------
 
-    def mails(self, base: str, tip: str) -> tuple[bytes, ...]:
+    def mails(self, base: str, tip: str, *, renames: bool = False) -> tuple[bytes, ...]:
         """Return the commits behind ``base`` up to ``tip`` as mails that ``git am`` takes, the same on every machine.
 
         A commit that changes nothing gives a mail without bytes: there is no patch to send.
         """
+        flags = (*_MAIL_FLAGS, *(_RENAMES if renames else ()))
         with tempfile.TemporaryDirectory(prefix="patchbot-mails-") as folder:
-            self._git("format-patch", "--quiet", "-o", folder, *_MAIL_FLAGS, f"{base}..{tip}")
+            self._git("format-patch", "--quiet", "-o", folder, *flags, f"{base}..{tip}")
             return tuple(file.read_bytes() for file in sorted(Path(folder).iterdir()))
 
     def apply(self, tree: str, mails: Sequence[bytes]) -> str:
@@ -282,7 +300,7 @@ class Store:
         wanted = set(paths)
         index = "".join(f"{e.mode} {e.oid}\t{e.path}\0" for e in self.list_tree(tree) if e.path in wanted)
         with tempfile.TemporaryDirectory(prefix="patchbot-checkout-") as folder:
-            with _init(Path(folder), branch="base") as repo:
+            with make_repository(Path(folder), branch="base") as repo:
                 alternates = Path(folder, ".git", "objects", "info", "alternates")
                 alternates.write_text(f"{self.path.absolute() / 'objects'}\n", encoding="utf-8")
                 clone = Store(repo)
@@ -304,33 +322,45 @@ class Store:
     # -- git itself ------------------------------------------------------------------------------
 
     def _git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
-        """Run git here and return its stdout, byte for byte.
+        """Run git here and return its stdout, byte for byte."""
+        return run_git(self._repo.git, args, where=self.path, stdin=stdin, env=env)
 
-        GitPython strips the last newline and decodes unless it is told not to.
-        """
-        try:
-            with tempfile.TemporaryFile() as istream:
-                if stdin is not None:
-                    istream.write(stdin)
-                    istream.seek(0)
-                return self._repo.git.execute(
-                    ["git", *args],
-                    istream=cast("Any", istream),
-                    env=env,
-                    stdout_as_string=False,
-                    strip_newline_in_stdout=False,
-                )
-        except GitCommandNotFound:
-            raise EnvironmentProblem("git is not on PATH", hint="install git 2.39 or newer") from None
-        except GitCommandError as error:
-            words = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
-            raise RepositoryError(f"git {args[0]} failed: {words}", where=self.path) from None
-        except OSError as error:
-            raise EnvironmentProblem(
-                f"git {args[0]} cannot be given its input: {error.strerror}",
-                where=tempfile.gettempdir(),
-                hint="is the disk full? TMPDIR names another folder",
-            ) from None
+
+def run_git(
+    git: Git,
+    args: Sequence[str],
+    *,
+    where: Path,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run git and return its stdout, byte for byte; ``where`` is named if it fails.
+
+    GitPython strips the last newline and decodes unless it is told not to.
+    """
+    try:
+        with tempfile.TemporaryFile() as istream:
+            if stdin is not None:
+                istream.write(stdin)
+                istream.seek(0)
+            return git.execute(
+                ["git", *args],
+                istream=cast("Any", istream),
+                env=env,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+            )
+    except GitCommandNotFound:
+        raise EnvironmentProblem("git is not on PATH", hint="install git 2.39 or newer") from None
+    except GitCommandError as error:
+        words = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
+        raise RepositoryError(f"git {args[0]} failed: {words}", where=where) from None
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"git {args[0]} cannot be given its input: {error.strerror}",
+            where=tempfile.gettempdir(),
+            hint="is the disk full? TMPDIR names another folder",
+        ) from None
 
 
 def _create(path: Path) -> None:
@@ -338,42 +368,69 @@ def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".store-", dir=path.parent) as folder:
         fresh = Path(folder, "store.git")
-        with _init(fresh, branch="none", bare=True) as repo, repo.config_writer() as config:
+        with make_repository(fresh, branch="none", bare=True) as repo, repo.config_writer() as config:
             config.set_value("core", "logAllRefUpdates", "false")
             config.set_value("gc", "auto", "0")  # no surprise work in the middle of a run
         fresh.rename(path)
 
 
-def _init(path: Path, *, branch: str, bare: bool = False) -> Repo:
+def make_repository(path: Path, *, branch: str, bare: bool = False, object_format: str = "sha1") -> Repo:
     """Make a repository that owes nothing to the user's settings.
 
     An empty template: the user's own could bring hooks.  GitPython calls --template unsafe, since an
     untrusted one would run hooks; the empty one is the way to have none.
     """
     return Repo.init(
-        path, bare=bare, initial_branch=branch, template="", env=_SEALED, allow_unsafe_options=True
+        path,
+        bare=bare,
+        initial_branch=branch,
+        template="",
+        object_format=object_format,
+        env=SEALED,
+        allow_unsafe_options=True,
     )
 
 
 def _fast_import(
-    ref: str, base: str | None, steps: Sequence[tuple[Sequence[TreeFile], CommitText]]
+    ref: str, base: str | None, steps: Sequence[tuple[Sequence[TreeFile | TreeChange], CommitText]]
 ) -> Iterator[bytes]:
     """Spell commits as ``git fast-import`` reads them (git-fast-import(1), "Input Format")."""
     parent = base
     for mark, (files, text) in enumerate(steps, 1):
-        message = text.message.encode()
+        message = _raw(text.message)
         yield f"commit {ref}\nmark :{mark}\n".encode()
-        yield f"author {text.author} {text.date}\ncommitter {text.author} {text.date}\n".encode()
+        yield _raw(f"author {text.author} {text.date}\ncommitter {text.author} {text.date}\n")
+        if text.encoding:
+            yield f"encoding {text.encoding}\n".encode()
         yield f"data {len(message)}\n".encode() + message + b"\n"
         if parent is not None:
             yield f"from {parent}\n".encode()
-        for file in files:
-            mode = _EXECUTABLE if file.executable else _PLAIN
-            yield f"M {mode} inline ".encode() + _quoted(os.fsencode(file.path)) + b"\n"
-            yield f"data {len(file.data)}\n".encode() + file.data + b"\n"
+        # what goes makes room first: a folder may become a file
+        for file in sorted(files, key=lambda file: isinstance(file, TreeChange) and bool(file.mode)):
+            yield from _file_change(file)
         yield b"\n"
         parent = f":{mark}"
     yield b"done\n"
+
+
+def _file_change(file: TreeFile | TreeChange) -> Iterator[bytes]:
+    path = _quoted(os.fsencode(file.path))
+    if isinstance(file, TreeFile):
+        mode = _EXECUTABLE if file.executable else _PLAIN
+    elif not file.mode:
+        yield b"D " + path + b"\n"
+        return
+    elif file.submodule:
+        yield f"M {file.mode} {file.submodule} ".encode() + path + b"\n"
+        return
+    else:
+        mode = file.mode
+    yield f"M {mode} inline ".encode() + path + b"\n"
+    yield f"data {len(file.data)}\n".encode() + file.data + b"\n"
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _quoted(path: bytes) -> bytes:

@@ -380,7 +380,7 @@ def test_nothing_of_the_callers_world_changes_a_byte(
 
 def test_the_hostile_settings_would_change_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # else the test above would prove nothing
-    monkeypatch.setattr(module, "_SEALED", {})
+    monkeypatch.setattr(module, "SEALED", {})
     honest = everything(tmp_path / "honest")
     for number, kind in enumerate(("~/.gitconfig", "XDG attributes", "attributes that make all binary")):
         folder = tmp_path / str(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from patchbot.model import ForkedRelease, ImportedRelease, Inventory, Kind, Role, spoken_list
 from patchbot.report.terminal import safe, table
@@ -72,6 +73,30 @@ def synced(rows: Sequence[Mapping[str, object]]) -> str:
         lines.append((str(row["release"]), str(row["series"]), *counts, names))
     failed = sum(row["series"] == "failed" for row in rows)
     return table(lines) + (f"\n{failed} of {len(rows)} failed\n" if failed else "")
+
+
+def rebased(result: Mapping[str, Any], repository: Path, out: Path | None) -> str:
+    """Return what ``rebase`` prints: what is open first, then every patch with its verdict, then where it all is."""
+    patches = result["patches"]
+    blocks = []
+    for patch in patches:
+        rows = [f"  {c['kind']}: {c['why']}" for c in patch["conflicts"]]
+        rows += [f"  {note}" for note in patch["notes"]]
+        if rows:
+            blocks.append("\n".join([f"{patch['name']}: {patch['verdict']}", *rows]))
+    lines = [table([(patch["verdict"], patch["name"], patch["subject"]) for patch in patches])]
+    counts = Counter(patch["verdict"] for patch in patches)
+    lines += [f"{block}\n" for block in blocks]
+    total = f"{len(patches)} patch{'es' if len(patches) != 1 else ''}"
+    lines.append(f"{total}: {spoken_list(f'{n} {verdict}' for verdict, n in counts.most_common())}")
+    if out is not None:
+        lines.append(f"the new series is in {out}")
+        if counts["conflict"]:
+            lines.append(f"what did not fit is in {out / 'conflicts'}, with both sides")
+    if result["delivered"]:
+        name = f"git -C {repository} branch NAME {result['result_commit'][:12]}"
+        lines.append(f"the result is the commit {result['result_commit'][:12]}; `{name}` keeps it")
+    return safe("\n".join(lines)).rstrip() + "\n"
 
 
 def forks(releases: Sequence[ForkedRelease]) -> str:

@@ -189,8 +189,8 @@ def test_the_bytes_are_the_same_in_another_store_for_another_user_in_another_pla
 class Misleading(Store):
     """A store whose mails put the text where the rewrite does not have it."""
 
-    def mails(self, base: str, tip: str) -> tuple[bytes, ...]:
-        (exported,) = super().mails(base, tip)
+    def mails(self, base: str, tip: str, *, renames: bool = False) -> tuple[bytes, ...]:
+        (exported,) = super().mails(base, tip, renames=renames)
         assert b"@@ -1,5 +1,5 @@\n" in exported
         return (exported.replace(b"@@ -1,5 +1,5 @@\n", b"@@ -9,5 +9,5 @@\n"),)
 

@@ -1,0 +1,241 @@
+"""A throw-away repository that borrows another one's objects: any repository can be read, none is touched.
+
+git calls this alternates.  Nothing of the other's configuration, attributes, hooks, index or work tree takes
+part.  What is made here reaches the other only as a pack of new objects, and no ref.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from git import Git  # noqa: TID251 - a part of the store
+
+from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
+from patchbot.store import SEALED, Store, TreeEntry, make_repository, run_git, seal_environment
+
+_PIPE = -1  # subprocess.PIPE, as GitPython hands it on
+_FORMATS = {"sha1": 40, "sha256": 64}
+
+
+class Borrowed(Store):
+    """A repository of our own on top of the objects of ``lender``.  Use ``borrow``."""
+
+    lender: Path
+    _objects: Path
+    _format: str
+    _reader: Any = None  # a running `git cat-file --batch`; GitPython has no type for it
+
+    def __exit__(self, *error: object) -> None:
+        if self._reader is not None:
+            self._reader.stdin.close()
+            self._reader.wait()
+        self._repo.close()
+
+    def digest(self, data: bytes) -> str:
+        """Return the object id that a blob of these bytes has."""
+        return hashlib.new(
+            self._format, b"blob %d\0" % len(data) + data
+        ).hexdigest()  # the format is git's choice
+
+    def find_object(self, oid: str) -> tuple[str, bytes] | None:
+        """Return kind and bytes of an object, or None if nobody has it.  One git serves all calls."""
+        # GitPython's own get_object_data takes SHA-1 only
+        if self._reader is None:
+            self._reader = self._repo.git.cat_file("--batch", istream=_PIPE, as_process=True)
+        self._reader.stdin.write(f"{oid}\n".encode())
+        self._reader.stdin.flush()
+        head = self._reader.stdout.readline().split()
+        if len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the id and "missing"
+            return None
+        data = self._reader.stdout.read(int(head[2]) + 1)[:-1]
+        return head[1].decode(), data
+
+    def blob(self, oid: str) -> bytes | None:
+        """Return a blob's bytes, or None if nobody has it."""
+        found = self.find_object(oid)
+        return found[1] if found is not None and found[0] == "blob" else None
+
+    def read_tree(self, oid: str) -> list[TreeEntry]:
+        """Return the entries of one tree object; folders have the mode 40000."""
+        found = self.find_object(oid)
+        if found is None or found[0] != "tree":
+            raise RepositoryError(
+                f"does not have the tree {oid}",
+                where=self.lender,
+                hint="a partial or damaged clone? fetch it whole",
+            )
+        data, size, at = found[1], _FORMATS[self._format] // 2, 0
+        entries = []
+        while at < len(data):
+            blank, end = data.index(b" ", at), data.index(b"\0", at)
+            mode, name = data[at:blank].decode("ascii"), os.fsdecode(data[blank + 1 : end])
+            at = end + 1 + size
+            entries.append(TreeEntry(name, mode, data[end + 1 : at].hex()))
+        return entries
+
+    def commits(self, first: str, last: str) -> list[str]:
+        """Return the commits behind ``first`` up to ``last``, oldest first.
+
+        Raises ``UsageError`` if there is a merge among them: it has no one patch.
+        """
+        lines = self._git("rev-list", "--reverse", "--topo-order", "--parents", f"{first}..{last}").decode()
+        rows = [line.split() for line in lines.splitlines()]
+        for commit, *parents in rows:
+            if len(parents) > 1:
+                raise UsageError(
+                    f"{commit[:12]} is a merge, which has no one patch",
+                    hint="name a range without merges: `git rebase` makes one",
+                )
+        return [row[0] for row in rows]
+
+    def diff_blobs(self, pairs: Sequence[tuple[str, str]]) -> bytes:
+        """Return the diff of each pair of blobs as files ``0``, ``1``, …, without context, by one git.
+
+        Pairs that do not differ are not there.
+        """
+        if not pairs:
+            return b""
+        trees = []
+        for side in (0, 1):
+            rows = b"".join(
+                f"100644 blob {pair[side]}\t{number:08}\0".encode() for number, pair in enumerate(pairs)
+            )
+            trees.append(self._git("mktree", "-z", stdin=rows).decode().strip())
+        flags = (
+            "--unified=0",
+            "--inter-hunk-context=0",
+            "--diff-algorithm=histogram",
+            "--no-indent-heuristic",
+        )
+        return self._git("diff-tree", "-p", "--full-index", "--text", "--no-ext-diff", *flags, *trees)
+
+    def find_renames(self, old: str, new: str) -> dict[str, str]:
+        """Return the files that were moved between two trees: path before → path after."""
+        flags = ("--find-renames=50%", "-l0", "--diff-filter=R")
+        words = self._git("diff-tree", "-r", "-z", *flags, old, new).split(b"\0")[:-1]
+        return {os.fsdecode(words[n + 1]): os.fsdecode(words[n + 2]) for n in range(0, len(words), 3)}
+
+    def commit_of(self, tree: str) -> str:
+        """Return a commit that holds just a tree, for series whose base is none."""
+        env = {f"GIT_{who}_DATE": "0 +0000" for who in ("AUTHOR", "COMMITTER")}
+        return self._git("commit-tree", "-m", "base", tree, env={**_NOBODY, **env}).decode().strip()
+
+    def lend_back(self) -> bool:
+        """Give the lender the objects that were made here; return whether that could be done.
+
+        A pack counts from the moment its index is there, so that comes last.
+        """
+        made = sorted((self.path / "objects" / "pack").glob("pack-*.*"), key=lambda f: f.suffix == ".idx")
+        target = self._objects / "pack"
+        try:
+            target.mkdir(exist_ok=True)
+            for file in made:
+                fresh = target / f".tmp-{os.getpid()}-{file.name}"
+                shutil.copyfile(file, fresh)
+                fresh.chmod(0o444)
+                fresh.replace(target / file.name)
+        except OSError:
+            return False
+        return True
+
+
+_NOBODY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in {"NAME": "patchbot", "EMAIL": "patchbot@invalid"}.items()
+}
+
+
+@contextmanager
+def borrow(lender: Path) -> Iterator[Borrowed]:
+    """Open a throw-away repository over the repository ``lender``, bare or not.
+
+    Raises ``EnvironmentProblem`` without git, ``RepositoryError`` if ``lender`` is no repository.
+    """
+    seal_environment()
+    objects, shallow, form = _facts(lender)
+    with tempfile.TemporaryDirectory(prefix="patchbot-rebase-") as folder:
+        path = Path(folder, "borrowed.git")
+        repo = make_repository(path, branch="none", bare=True, object_format=form)
+        with repo.config_writer() as config:
+            config.set_value("gc", "auto", "0")
+            config.set_value("fastimport", "unpackLimit", "0")  # one pack, however little is made
+        (path / "objects" / "info" / "alternates").write_bytes(_alternate(objects))
+        if shallow.is_file():
+            shutil.copyfile(shallow, path / "shallow")
+        with Borrowed(repo) as store:
+            store.lender, store._objects, store._format = lender, objects, form  # noqa: SLF001 - its maker
+            yield store
+
+
+def resolve_in(lender: Path, revisions: Sequence[str]) -> list[str]:
+    """Return the object ids that revisions name in a repository, by one git where all are good.
+
+    Raises ``UsageError`` that names the one that is not.
+    """
+    words = [word for word in revisions if word.startswith("-") or "\0" in word or "\n" in word]
+    if words:
+        raise UsageError(f"{words[0]!r} is no revision")
+    try:
+        out = _in_lender(lender, "rev-parse", "--end-of-options", *revisions).decode().split()
+    except RepositoryError:
+        out = []
+    out = [word for word in out if word != "--end-of-options"]  # git before 2.40 prints it as well
+    if len(out) == len(revisions) and all(re.fullmatch(r"[0-9a-f]{40,64}", word) for word in out):
+        return out
+    for revision in revisions:
+        try:
+            _in_lender(lender, "rev-parse", "--verify", "--quiet", "--end-of-options", revision)
+        except RepositoryError:
+            name = revision.partition("^{")[0]
+            raise UsageError(
+                f"{name!r} names nothing in {lender}", hint="`git log --all` shows what there is"
+            ) from None
+    raise UsageError(f"cannot tell what {', '.join(revisions)} name in {lender}")
+
+
+def _facts(lender: Path) -> tuple[Path, Path, str]:
+    """Return the folder of objects, the file of a shallow clone, and the object format of a repository."""
+    flags = (
+        "--path-format=absolute",
+        "--git-path",
+        "objects",
+        "--git-path",
+        "shallow",
+        "--show-object-format",
+    )
+    if not lender.is_dir():
+        raise RepositoryError("no such folder", where=lender)
+    try:
+        lines = os.fsdecode(_in_lender(lender, "rev-parse", *flags)).splitlines()
+        objects, shallow, form = lines
+    except (RepositoryError, ValueError):
+        raise RepositoryError("is not a git repository", where=lender) from None
+    if form not in _FORMATS:
+        raise EnvironmentProblem(f"its object format {form} is unknown here", where=lender)
+    return Path(objects), Path(shallow), form
+
+
+def _in_lender(lender: Path, *args: str) -> bytes:
+    """Ask the lender's own git something that runs nothing of its configuration."""
+    git = Git(lender)
+    # whose repository it is does not matter to a reader that runs no hook, filter or pager of it
+    trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    git.update_environment(**{**SEALED, **trusted})
+    return run_git(git, args, where=lender)
+
+
+def _alternate(objects: Path) -> bytes:
+    """Spell a line of ``objects/info/alternates``; quoted, so that any path can stand there."""
+    path = os.fsencode(objects)
+    for char, escape in ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n")):
+        path = path.replace(char, escape)
+    return b'"' + path + b'"\n'

@@ -1,0 +1,442 @@
+"""Read a diff in git's own form exactly: bytes in, values out, nothing guessed.
+
+What ``git apply`` passes over in silence is refused here: a hunk that is shorter than its header says, text
+between files, a path that leaves the tree.  The form is that of git-diff(1), "Generating patch text with -p".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+
+from patchbot.errors import RepositoryError
+from patchbot.model.paths import check_path, escapes
+from patchbot.series import binary
+from patchbot.series.lines import Change, Lines
+
+_START = b"diff --git "
+_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?")
+_MODES = {"100644", "100755", "120000", "160000"}
+_ESCAPES = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13, b'"': 34, b"\\": 92}
+_NONE = b"/dev/null"
+_NO_NEWLINE = b"\\ "
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Lines of a file and what they become.
+
+    ``start`` counts the lines of the old file before it; ``line`` is the patch's own line of its header.
+    """
+
+    start: int
+    old: Lines
+    new: Lines
+    changes: tuple[Change, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileDiff:
+    """What a patch does to one file; a side without a path is not there.
+
+    Object ids are as the patch spells them: perhaps short, and empty where it has none.  A file whose bytes
+    are given whole has ``literal``.
+    """
+
+    old_path: str | None
+    new_path: str | None
+    old_mode: str = ""
+    new_mode: str = ""
+    old_oid: str = ""
+    new_oid: str = ""
+    copied: bool = False
+    hunks: tuple[Hunk, ...] = ()
+    literal: binary.Literal | None = None
+    line: int = 0
+
+    @property
+    def path(self) -> str:
+        """The path that a person looks for: the new one, unless the file goes."""
+        return self.new_path or self.old_path or ""
+
+
+@dataclass
+class _Reader:
+    """The lines of one patch file, with the place that an error names."""
+
+    lines: list[bytes]
+    where: str
+    strict: bool
+    at: int = 0
+    offset: int = 0  # lines of the file before these
+
+    def peek(self) -> bytes | None:
+        return self.lines[self.at] if self.at < len(self.lines) else None
+
+    def wrong(self, what: str, *, line: int | None = None, hint: str | None = None) -> RepositoryError:
+        number = self.number if line is None else line
+        return RepositoryError(what, where=f"{self.where}:{number}", hint=hint)
+
+    @property
+    def number(self) -> int:
+        return self.offset + min(self.at, len(self.lines) - 1) + 1
+
+
+@dataclass
+class _Header:
+    """What stands between ``diff --git`` and the first hunk."""
+
+    line: int
+    words: dict[bytes, bytes] = field(default_factory=dict)
+    minus: bytes | None = None
+    plus: bytes | None = None
+
+
+def parse(
+    lines: list[bytes], where: str, *, first_line: int = 1, strict: bool = True
+) -> tuple[FileDiff, ...]:
+    """Read the files of a diff; ``lines`` start with the first of them and have no line ends.
+
+    ``strict`` refuses paths that are another file on some systems; paths that leave the tree always are.
+    Raises ``RepositoryError`` with file and line for anything that is not plainly a diff of git's.
+    """
+    reader = _Reader(lines, where, strict, offset=first_line - 1)
+    files: list[FileDiff] = []
+    while (line := reader.peek()) is not None:
+        if line.startswith((_START, b"--- ")):
+            files.append(_file(reader))
+        elif line.startswith((b"diff --cc ", b"diff --combined ")):
+            raise reader.wrong("is a merge's diff, which cannot be applied")
+        elif line == b"-- " or not line.strip():
+            _signature(reader)
+        else:
+            raise reader.wrong(f"text that is no diff: {line[:60]!r}")
+    _refuse_twice(files, reader)
+    return tuple(files)
+
+
+def _signature(reader: _Reader) -> None:
+    """Pass over git's signature and empty lines at the end of a mail; nothing may follow."""
+    while (line := reader.peek()) is not None:
+        if line == b"-- ":
+            reader.at += 1
+            while (tail := reader.peek()) is not None and not tail.startswith((b"From ", b"diff ")):
+                reader.at += 1
+            if reader.peek() is not None:
+                raise reader.wrong(
+                    "a second mail begins", hint="one patch a file: `git mailsplit` cuts a mailbox"
+                )
+        elif line.strip():
+            return
+        else:
+            reader.at += 1
+
+
+def _refuse_twice(files: list[FileDiff], reader: _Reader) -> None:
+    seen: set[str] = set()
+    for file in files:
+        for path in {file.new_path, None if file.copied else file.old_path} - {None}:
+            if path in seen:
+                raise reader.wrong(f"{path} is changed twice in one patch", line=file.line)
+            seen.add(str(path))
+
+
+def _file(reader: _Reader) -> FileDiff:
+    header = _Header(reader.number)
+    first = reader.peek() or b""
+    if first.startswith(_START):
+        reader.at += 1
+        _extended(reader, header)
+    literal = None
+    hunks: tuple[Hunk, ...] = ()
+    line = reader.peek()
+    if line is not None and line.startswith(b"--- ") and not _is_signature(reader):
+        header.minus, header.plus = _names(reader)
+        hunks = _hunks(reader)
+    elif line == b"GIT binary patch":
+        reader.at += 1
+        literal = _literal(reader)
+    elif line is not None and line.startswith(b"Binary files "):
+        raise reader.wrong(
+            "a binary file without its bytes", hint="export it with `git format-patch --binary`"
+        )
+    return _described(reader, header, first, hunks, literal)
+
+
+def _is_signature(reader: _Reader) -> bool:
+    following = reader.lines[reader.at + 1 : reader.at + 2]
+    return not following or not following[0].startswith(b"+++ ")
+
+
+def _extended(reader: _Reader, header: _Header) -> None:
+    while (line := reader.peek()) is not None:
+        for word in (
+            *(
+                b"old mode ",
+                b"new mode ",
+                b"deleted file mode ",
+                b"new file mode ",
+                b"copy from ",
+                b"copy to ",
+            ),
+            *(b"rename from ", b"rename to ", b"similarity index ", b"dissimilarity index ", b"index "),
+        ):
+            if line.startswith(word):
+                if word in header.words:
+                    raise reader.wrong(f"{word.decode()}stands twice")
+                header.words[word] = line if word == b"index " else line[len(word) :]
+                break
+        else:
+            return
+        reader.at += 1
+
+
+def _names(reader: _Reader) -> tuple[bytes, bytes]:
+    """Read the two lines that name the sides; some tools put a tab and a date behind the path."""
+    minus = reader.lines[reader.at][4:]
+    plus = reader.lines[reader.at + 1][4:]
+    reader.at += 2
+    return minus, plus
+
+
+def _hunks(reader: _Reader) -> tuple[Hunk, ...]:
+    hunks: list[Hunk] = []
+    end = 0
+    while (line := reader.peek()) is not None and line.startswith(b"@@ "):
+        hunk = _hunk(reader)
+        if hunk.start < end:
+            raise reader.wrong("this hunk begins before the end of the one before it", line=hunk.line)
+        end = hunk.start + len(hunk.old)
+        hunks.append(hunk)
+    if not hunks:
+        raise reader.wrong("a file without a hunk")
+    return tuple(hunks)
+
+
+def _hunk(reader: _Reader) -> Hunk:
+    at = reader.number
+    match = _HUNK.match(reader.lines[reader.at])
+    if match is None:
+        raise reader.wrong("this hunk's header cannot be read")
+    first, count, _, other = (int(part) if part is not None else 1 for part in match.groups())
+    reader.at += 1
+    old: list[bytes] = []
+    new: list[bytes] = []
+    runs = _Runs(first - 1 if count else first)
+    start = runs.at
+    while len(old) < count or len(new) < other:
+        line = reader.peek()
+        kind = b"" if line is None else line[:1]
+        if line is None or kind not in {b" ", b"-", b"+", b""}:
+            raise reader.wrong(
+                f"this hunk ends early: its header says {count} old and {other} new lines", line=at
+            )
+        reader.at += 1
+        text = line[1:] + b"\n"  # an empty line is one of context whose blank a mailer has cut
+        if (reader.peek() or b"").startswith(_NO_NEWLINE):
+            text = text[:-1]
+            reader.at += 1
+        if kind != b"+":
+            old.append(text)
+        if kind != b"-":
+            new.append(text)
+        runs.add(kind, text)
+    if len(old) != count or len(new) != other:
+        raise reader.wrong(
+            f"this hunk is not what its header says: {count} old and {other} new lines", line=at
+        )
+    if any(not text.endswith(b"\n") for text in (*old[:-1], *new[:-1])):
+        raise reader.wrong("a line without its end stands before others", line=at)
+    return Hunk(start, tuple(old), tuple(new), runs.changes(), at)
+
+
+class _Runs:
+    """Gathers runs of removed and added lines."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self._done: list[Change] = []
+        self._start: int | None = None
+        self._new: list[bytes] = []
+
+    def add(self, kind: bytes, text: bytes) -> None:
+        if kind in {b" ", b""}:
+            self._close()
+            self.at += 1
+            return
+        if self._start is None:
+            self._start = self.at
+        if kind == b"-":
+            self.at += 1
+        else:
+            self._new.append(text)
+
+    def changes(self) -> tuple[Change, ...]:
+        self._close()
+        return tuple(self._done)
+
+    def _close(self) -> None:
+        if self._start is not None:
+            self._done.append(Change(self._start, self.at, tuple(self._new)))
+            self._start, self._new = None, []
+
+
+def _literal(reader: _Reader) -> binary.Literal:
+    first = _block(reader)
+    line = reader.peek() or b""
+    if line.startswith((b"literal ", b"delta ")):
+        _block(reader)  # the way back, which nobody goes here
+    return first
+
+
+def _block(reader: _Reader) -> binary.Literal:
+    at = reader.number
+    head = reader.peek() or b""
+    match = re.fullmatch(rb"(literal|delta) (\d{1,12})", head)
+    if match is None:
+        raise reader.wrong("a binary patch without a literal or a delta")
+    reader.at += 1
+    rows = []
+    while (line := reader.peek()) is not None and line:
+        rows.append(line)
+        reader.at += 1
+    if line is not None:
+        reader.at += 1
+    try:
+        return binary.decode(rows, int(match[2]), delta=match[1] == b"delta")
+    except ValueError as error:
+        raise reader.wrong(f"this binary patch is damaged: {error}", line=at) from None
+
+
+# -- what a header means ----------------------------------------------------------------------------
+
+
+def _described(
+    reader: _Reader,
+    header: _Header,
+    first: bytes,
+    hunks: tuple[Hunk, ...],
+    literal: binary.Literal | None,
+) -> FileDiff:
+    words = header.words
+    created, deleted = b"new file mode " in words, b"deleted file mode " in words
+    old, new = _paths(reader, header, first)
+    if header.minus is not None and header.plus is not None:
+        created |= header.minus.partition(b"\t")[0] == _NONE
+        deleted |= header.plus.partition(b"\t")[0] == _NONE
+    if created and deleted:
+        raise reader.wrong("comes and goes in one patch", line=header.line)
+    old_mode, new_mode, old_oid, new_oid = _sides(reader, header)
+    file = FileDiff(
+        old_path=None if created else _checked(reader, header, old),
+        new_path=None if deleted else _checked(reader, header, new),
+        old_mode=old_mode,
+        new_mode=new_mode,
+        old_oid="" if created else old_oid,
+        new_oid="" if deleted else new_oid,
+        copied=b"copy from " in words,
+        hunks=hunks,
+        literal=literal,
+        line=header.line,
+    )
+    nothing = not hunks and literal is None and file.old_path == file.new_path and old_mode == new_mode
+    if nothing:
+        raise reader.wrong("names a file and changes nothing of it", line=header.line)
+    return replace(file, new_mode=file.new_mode or ("100644" if created else ""))
+
+
+def _sides(reader: _Reader, header: _Header) -> tuple[str, str, str, str]:
+    words = header.words
+    index = _INDEX.fullmatch(words[b"index "]) if b"index " in words else None
+    if b"index " in words and index is None:
+        raise reader.wrong("its index line cannot be read", line=header.line)
+    both = index[3].decode() if index and index[3] else ""
+    old_mode = (words.get(b"old mode ") or words.get(b"deleted file mode ") or b"").decode("latin-1") or both
+    new_mode = (words.get(b"new mode ") or words.get(b"new file mode ") or b"").decode("latin-1") or both
+    if b"deleted file mode " in words:
+        new_mode = ""
+    for mode in {old_mode, new_mode} - {""}:
+        if mode not in _MODES:
+            raise reader.wrong(f"{mode!r} is no mode that git knows", line=header.line)
+    old_oid, new_oid = (index[1].decode(), index[2].decode()) if index else ("", "")
+    return old_mode, new_mode, old_oid, new_oid
+
+
+def _paths(reader: _Reader, header: _Header, first: bytes) -> tuple[bytes, bytes]:
+    words = header.words
+    for before, after in ((b"rename from ", b"rename to "), (b"copy from ", b"copy to ")):
+        if before in words or after in words:
+            if before not in words or after not in words:
+                raise reader.wrong("names one side of a rename", line=header.line)
+            return _unquoted(reader, words[before]), _unquoted(reader, words[after])
+    if header.minus is not None and header.plus is not None:
+        old, new = (_side(reader, header, name) for name in (header.minus, header.plus))
+        if old is None and new is None:
+            raise reader.wrong("comes and goes in one patch", line=header.line)
+        same = (old if old is not None else new) or b"", (new if new is not None else old) or b""
+        if old is not None and new is not None and old != new:
+            raise reader.wrong(f"names two files and no rename: {old!r}, {new!r}", line=header.line)
+        return same
+    name = _both(reader, header, first.removeprefix(_START))
+    return name, name
+
+
+def _side(reader: _Reader, header: _Header, name: bytes) -> bytes | None:
+    path = _unquoted(reader, name.partition(b"\t")[0])
+    if path == _NONE:
+        return None
+    return _stripped(reader, header, path)
+
+
+def _stripped(reader: _Reader, header: _Header, path: bytes) -> bytes:
+    """Take the a/ or b/ off, as ``git apply -p1`` does."""
+    prefix, slash, rest = path.partition(b"/")
+    if not slash or not prefix:
+        raise reader.wrong(
+            f"the path {path!r} has no a/ or b/ before it",
+            line=header.line,
+            hint="export it with --src-prefix=a/ --dst-prefix=b/",
+        )
+    return rest
+
+
+def _both(reader: _Reader, header: _Header, names: bytes) -> bytes:
+    """Read the one path of ``diff --git a/path b/path``, where no other line names it."""
+    if names.startswith(b'"'):
+        closed = re.match(rb'"(?:[^"\\]|\\.)*"', names)
+        sides = [names[: closed.end()], names[closed.end() + 1 :]] if closed else []
+    else:
+        half = len(names) // 2
+        sides = [names[:half], names[half + 1 :]] if names[half : half + 1] == b" " else []
+    found = {_stripped(reader, header, _unquoted(reader, side)) for side in sides if side}
+    if len(found) != 1 or len(sides) != 2:  # noqa: PLR2004 - a and b
+        raise reader.wrong("its path cannot be read", line=header.line)
+    return found.pop()
+
+
+def _unquoted(reader: _Reader, name: bytes) -> bytes:
+    """Undo git's C quoting (quote.c): octal for bytes, letters for the usual few."""
+    if not name.startswith(b'"'):
+        return name
+    if len(name) < 2 or not name.endswith(b'"'):  # noqa: PLR2004 - the two quotes
+        raise reader.wrong("a quoted path without its end")
+
+    def plain(match: re.Match[bytes]) -> bytes:
+        word = match[1]
+        code = _ESCAPES.get(word, -1) if len(word) == 1 else int(word, 8)
+        if not 0 <= code <= 0xFF:  # noqa: PLR2004 - a byte
+            raise reader.wrong("a quoted path has an escape that git does not write")
+        return bytes([code])
+
+    return re.sub(rb"\\([0-7]{3}|.)", plain, name[1:-1], flags=re.DOTALL)
+
+
+def _checked(reader: _Reader, header: _Header, path: bytes) -> str:
+    text = os.fsdecode(path)
+    problem = check_path(text) if reader.strict else escapes(text)
+    if problem:
+        raise reader.wrong(f"the path {text!r} {problem}", line=header.line, hint="nothing was written")
+    return text

@@ -1,0 +1,81 @@
+"""A series as files: an order file and a patch file per patch, as quilt and patchbot keep them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from patchbot.errors import RepositoryError, UsageError
+from patchbot.series.mail import Patch, parse
+
+ORDER = "series"
+SUFFIX = ".patch"
+_SLUG = 52  # of a file name, as git format-patch cuts it
+_OPTIONS = {"-p1"}
+
+
+def read(folder: Path) -> tuple[Patch, ...]:
+    """Read the patches of a folder in the order of its ``series`` file, else by name.
+
+    Raises ``RepositoryError`` with file and line for whatever is wrong with one, ``UsageError`` without any.
+    """
+    if not folder.is_dir():
+        raise UsageError("no such folder", hint="--patches takes a folder of patch files")
+    order = folder / ORDER
+    names = _ordered(order) if order.is_file() else sorted(f.name for f in folder.glob(f"*{SUFFIX}"))
+    if not names:
+        raise UsageError(
+            f"{folder} has no patches", hint="files that end in .patch, or a file `series` that names them"
+        )
+    return tuple(
+        parse(_bytes(folder / name), name.removesuffix(SUFFIX), str(folder / name)) for name in names
+    )
+
+
+def unlisted(folder: Path) -> tuple[str, ...]:
+    """Return the patch files that the order file does not name."""
+    order = folder / ORDER
+    if not order.is_file():
+        return ()
+    return tuple(sorted({f.name for f in folder.glob(f"*{SUFFIX}")} - set(_ordered(order))))
+
+
+def _ordered(order: Path) -> list[str]:
+    names: dict[str, int] = {}
+    for number, line in enumerate(_bytes(order).decode("utf-8", "surrogateescape").splitlines(), 1):
+        name, *options = line.partition("#")[0].split() or [""]
+        where = f"{order}:{number}"
+        if not name:
+            continue
+        if set(options) - _OPTIONS:
+            raise RepositoryError(f"the options {' '.join(options)} are not known here", where=where)
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise RepositoryError(f"{name} is outside the folder", where=where)
+        if name in names:
+            raise RepositoryError(f"{name} stands in line {names[name]} already", where=where)
+        if not (order.parent / name).is_file():
+            raise RepositoryError(f"names {name}, which is not there", where=where)
+        names[name] = number
+    return list(names)
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RepositoryError(f"cannot be read: {error.strerror}", where=file) from None
+
+
+def slugs(subjects: Iterable[str]) -> tuple[str, ...]:
+    """Return a name for each patch by its subject, no two of them alike."""
+    taken: set[str] = set()
+    out = []
+    for subject in subjects:
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", subject).strip("-")[:_SLUG].strip("-") or "patch"
+        name, number = stem, 2
+        while name.lower() in taken:
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(name.lower())
+        out.append(name)
+    return tuple(out)

@@ -1,0 +1,222 @@
+"""Rebase a series of hand-written patches onto another tree: n patches in, n verdicts out.
+
+Pure but for the objects that it is given to read.  No text is searched for: ``place`` merges by exact blobs.
+A patch that does not fit is applied not at all, and whatever touches the same files after it is tainted: it
+would rest on what is not there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from patchbot.errors import RepositoryError
+from patchbot.model import Verdict
+from patchbot.series import preimage
+from patchbot.series.diffs import FileDiff
+from patchbot.series.lines import Change
+from patchbot.series.mail import Patch
+from patchbot.series.place import Clash, How, Onto, Placed
+from patchbot.series.preimage import Blobs, Step
+from patchbot.series.trees import PLAIN, SUBMODULE, Entry, Tree
+
+Pairs = Sequence[tuple[str, str]]
+
+
+class Objects(Protocol):
+    """What the engine reads of a repository."""
+
+    def tree(self, oid: str) -> Mapping[str, Entry]:
+        """Return the entries of one tree object."""
+
+    def blob(self, oid: str) -> bytes | None:
+        """Return a blob's bytes, or None if the repository does not have it."""
+
+    def digest(self, data: bytes) -> str:
+        """Return the object id that a blob of these bytes has."""
+
+    def diff(self, pairs: Pairs) -> list[tuple[Change, ...]]:
+        """Return the changes between the blobs of each pair."""
+
+    def renames(self, old: str, new: str) -> dict[str, str]:
+        """Return what was moved between two trees: path before → path after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one patch fared, and what it changes in the new tree (path → entry, None for what goes)."""
+
+    patch: Patch
+    verdict: Verdict
+    conflicts: tuple[Clash, ...] = ()
+    notes: tuple[str, ...] = ()
+    changes: Mapping[str, Entry | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rebased:
+    """All outcomes in the order of the series, and the bytes of every blob they speak of."""
+
+    outcomes: tuple[Outcome, ...]
+    blobs: Blobs
+    tree: Tree
+
+    @property
+    def applied(self) -> tuple[Outcome, ...]:
+        """The patches that are in the result."""
+        return tuple(outcome for outcome in self.outcomes if outcome.verdict.applied)
+
+
+def rebase(
+    patches: Sequence[Patch],
+    old: str,
+    new: str,
+    objects: Objects,
+    *,
+    on_patch: Callable[[str], None] = lambda _: None,
+) -> Rebased:
+    """Rebase patches for the tree ``old`` onto the tree ``new``.
+
+    Raises ``RepositoryError`` with file and line if a patch is not for ``old``; what does not fit ``new`` is a
+    verdict.
+    """
+    blobs = Blobs(objects.blob, objects.digest)
+    before = Tree(old, objects.tree)
+    steps = [preimage.steps(patch, before, blobs) for patch in patches]
+    renames = _Renames(objects, old, new)
+    onto_tree = Tree(new, objects.tree)
+    diffs = _Diffs(objects, blobs)
+    diffs.prefetch(steps, onto_tree)
+    onto = Onto(onto_tree, Tree(old, objects.tree), blobs, diffs, renames)
+    dirty: dict[str, str] = {}  # path → the patch that does not fit there
+    outcomes = []
+    for patch, parts in zip(patches, steps, strict=True):
+        on_patch(patch.name)
+        outcomes.append(_one(patch, parts, onto, dirty))
+    return Rebased(tuple(outcomes), blobs, onto_tree)
+
+
+def replayed(patches: Sequence[Patch], tree: str, objects: Objects) -> Mapping[str, Entry | None]:
+    """Return what patches change in ``tree``, applied exactly where they say: the proof of an export.
+
+    Raises ``RepositoryError`` with file and line where they do not fit.
+    """
+    result = Tree(tree, objects.tree)
+    blobs = Blobs(objects.blob, objects.digest)
+    for patch in patches:
+        preimage.steps(patch, result, blobs)
+    return result.changes()
+
+
+def refuse_lost_lines(before: Patch, after: Patch, verdict: Verdict) -> None:
+    """Refuse an export whose lines are not those of the patch it comes from, counted.
+
+    Upstream may have taken some (``partly-upstreamed``), never may others appear.
+    """
+    if any(file.literal is not None for patch in (before, after) for file in patch.files):
+        return
+    had, has = _balance(before.files), _balance(after.files)
+    partly = verdict is Verdict.PARTLY_UPSTREAMED
+    odd = [line for line in had.keys() | has.keys() if has[line] != had[line]]
+    odd = [line for line in odd if not (partly and min(0, had[line]) <= has[line] <= max(0, had[line]))]
+    if odd:
+        raise RepositoryError(
+            f"{before.name} would have other lines after the rebase than before, first {odd[0][:60]!r}",
+            hint="this is a bug in patchbot: please report it with the series",
+        )
+
+
+def _balance(files: Sequence[FileDiff]) -> Counter[bytes]:
+    """Count the lines that a patch adds, less those that it removes: the same for every diff of one change."""
+    out: Counter[bytes] = Counter()
+    for file in files:
+        for hunk in file.hunks:
+            out.update(hunk.new)
+            out.subtract(hunk.old)
+    return out
+
+
+def _one(patch: Patch, steps: Sequence[Step], onto: Onto, dirty: dict[str, str]) -> Outcome:
+    paths = {path for step in steps for path in step.paths}
+    if rests := sorted({dirty[path] for path in paths if path in dirty}):
+        dirty.update(dict.fromkeys(paths - dirty.keys(), patch.name))
+        return Outcome(patch, Verdict.TAINTED, notes=(f"rests on {', '.join(rests)}",))
+    placed = [onto.place(step, patch.name) for step in steps]
+    clashes = tuple(part for part in placed if isinstance(part, Clash))
+    if clashes:
+        dirty.update(dict.fromkeys(paths, patch.name))
+        return Outcome(patch, Verdict.CONFLICT, conflicts=clashes)
+    done = [part for part in placed if isinstance(part, Placed)]
+    changes: dict[str, Entry | None] = {}
+    for part in sorted(done, key=lambda part: any(entry is not None for _, entry in part.puts)):
+        onto.take(part)
+        changes.update(part.puts)
+    notes = tuple(note for part in done for note in part.notes)
+    return Outcome(patch, _verdict(steps, done), notes=notes, changes=changes)
+
+
+def _verdict(steps: Sequence[Step], done: Sequence[Placed]) -> Verdict:
+    there = [part.how is How.THERE for part in done]
+    if all(there):
+        return Verdict.EMPTY if all(step.again for step in steps) else Verdict.UPSTREAMED
+    if any(there) or any(part.how is How.PARTLY for part in done):
+        return Verdict.PARTLY_UPSTREAMED
+    if any(part.how is How.MERGED for part in done):
+        return Verdict.MERGED
+    return Verdict.SHIFTED if any(part.how is How.SHIFTED for part in done) else Verdict.UNCHANGED
+
+
+class _Renames:
+    """What upstream moved, looked for once and only if a file is missing."""
+
+    def __init__(self, objects: Objects, old: str, new: str) -> None:
+        self._objects = objects
+        self._trees = (old, new)
+        self._found: dict[str, str] | None = None
+
+    def __call__(self) -> dict[str, str]:
+        if self._found is None:
+            self._found = self._objects.renames(*self._trees)
+        return self._found
+
+
+class _Diffs:
+    """Changes between blobs: those that are sure to be asked for by one git for all."""
+
+    def __init__(self, objects: Objects, blobs: Blobs) -> None:
+        self._objects = objects
+        self._blobs = blobs
+        self._known: dict[tuple[str, str], tuple[Change, ...]] = {}
+
+    def __call__(self, base: Entry, ours: Entry) -> tuple[Change, ...]:
+        pair = (base.oid, ours.oid)
+        if pair not in self._known:
+            (self._known[pair],) = self._objects.diff([pair])
+        return self._known[pair]
+
+    def prefetch(self, series: Sequence[Sequence[Step]], onto: Tree) -> None:
+        """Read what upstream did to every file that the series finds as upstream left it."""
+        pairs: dict[tuple[str, str], None] = {}
+        seen: set[str] = set()
+        for step in (step for steps in series for step in steps):
+            path = step.old_path
+            if path is None or step.base is None or step.changes is None or path in seen:
+                continue
+            seen |= step.paths
+            ours = onto.get(path)
+            plain = ours is not None and ours.mode in PLAIN and step.base.mode in PLAIN
+            if ours is not None and plain and ours.oid not in {step.base.oid, _oid(step.theirs)}:
+                pairs[step.base.oid, ours.oid] = None
+        texts = [p for p in pairs if not any(b"\0" in self._blobs.get(oid) for oid in p)]
+        self._known.update(zip(texts, self._objects.diff(texts), strict=True))
+
+
+def _oid(entry: Entry | None) -> str:
+    return entry.oid if entry is not None else ""
+
+
+def submodule_of(entry: Entry) -> str:
+    """Return the commit of a submodule's entry, empty for anything else."""
+    return entry.oid if entry.mode == SUBMODULE else ""
