@@ -118,9 +118,16 @@ class Borrowed(Store):
         return self._git("diff-tree", "-p", "--full-index", "--text", "--no-ext-diff", *flags, *trees)
 
     def find_renames(self, old: str, new: str) -> dict[str, str]:
-        """Return the files that were moved between two trees: path before → path after."""
-        flags = ("--find-renames=50%", "-l0", "--diff-filter=R")
-        words = self._git("diff-tree", "-r", "-z", *flags, old, new).split(b"\0")[:-1]
+        """Return the files that were moved between two trees: path before → path after.
+
+        Where a partial clone lacks blobs to compare, only files that were moved as they are.
+        """
+        flags = ("-r", "-z", "-l0", "--diff-filter=R", old, new)
+        try:
+            out = self._git("diff-tree", "--find-renames=50%", *flags)
+        except RepositoryError:
+            out = self._git("diff-tree", "--find-renames=100%", *flags)
+        words = out.split(b"\0")[:-1]
         return {os.fsdecode(words[n + 1]): os.fsdecode(words[n + 2]) for n in range(0, len(words), 3)}
 
     def commit_of(self, tree: str) -> str:

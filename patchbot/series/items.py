@@ -25,12 +25,12 @@ _KEPT = 64  # files of which the items are kept: a series comes back to few
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item: its words up to its body, by which it is told from others, and its lines (from 0)."""
+    """An item: its words up to its body, by which it is told from others, its short name, its lines (from 0)."""
 
     label: str
+    name: str
     first: int
     last: int
-    body: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def labels(path: tuple[Item, ...]) -> tuple[str, ...]:
 
 def spoken(path: tuple[Item, ...]) -> str:
     """Name an item for people."""
-    return " > ".join(labels(path)) or "the file's top"
+    return " > ".join(item.name for item in path) or "no item"
 
 
 def reader_of(path: str) -> Callable[[bytes], Items] | None:
@@ -109,10 +109,11 @@ def _walk(
 
 def _item(node: Node, data: bytes) -> Item:
     body = node.child_by_field_name("body")
+    name = node.child_by_field_name("name") or node.child_by_field_name("declarator")
     end = body.start_byte if body is not None else node.end_byte
-    words = data[node.start_byte : end].decode(errors="replace").split()
-    row = body.start_point.row if body is not None else node.end_point.row
-    return Item(" ".join(words)[:200], node.start_point.row, node.end_point.row, row)
+    label = " ".join(data[node.start_byte : end].decode(errors="replace").split())
+    short = " ".join((name.text or b"").decode(errors="replace").split()) if name is not None else label
+    return Item(label, short[:60], node.start_point.row, node.end_point.row)
 
 
 def moved(base: Items, ours: Items, change: Change, at: int, upstream: Sequence[Change]) -> str | None:

@@ -117,25 +117,28 @@ def refuse_lost_lines(before: Patch, after: Patch, verdict: Verdict) -> None:
     """
     if any(file.literal is not None for patch in (before, after) for file in patch.files):
         return
-    had, has = _balance(before.files), _balance(after.files)
+    (added, removed), (new, old) = _counted(before.files), _counted(after.files)
     partly = verdict is Verdict.PARTLY_UPSTREAMED
-    odd = [line for line in had.keys() | has.keys() if has[line] != had[line]]
-    odd = [line for line in odd if not (partly and min(0, had[line]) <= has[line] <= max(0, had[line]))]
-    if odd:
-        raise RepositoryError(
-            f"{before.name} would have other lines after the rebase than before, first {odd[0][:60]!r}",
-            hint="this is a bug in patchbot: please report it with the series",
-        )
+    for line in added.keys() | removed.keys() | new.keys() | old.keys():
+        # less what it removes: the same number for every diff of one change
+        had, has = added[line] - removed[line], new[line] - old[line]
+        if has != had and not (partly and -removed[line] <= has <= added[line]):
+            raise RepositoryError(
+                f"{before.name} would have other lines after the rebase than before, first {line[:60]!r}",
+                hint="this is a bug in patchbot: please report it with the series",
+            )
 
 
-def _balance(files: Sequence[FileDiff]) -> Counter[bytes]:
-    """Count the lines that a patch adds, less those that it removes: the same for every diff of one change."""
-    out: Counter[bytes] = Counter()
+def _counted(files: Sequence[FileDiff]) -> tuple[Counter[bytes], Counter[bytes]]:
+    """Count the lines that a patch adds, and those that it removes."""
+    added: Counter[bytes] = Counter()
+    removed: Counter[bytes] = Counter()
     for file in files:
         for hunk in file.hunks:
-            out.update(hunk.new)
-            out.subtract(hunk.old)
-    return out
+            for change in hunk.changes:
+                added.update(change.lines)
+                removed.update(hunk.old[change.start - hunk.start : change.end - hunk.start])
+    return added, removed
 
 
 def _one(patch: Patch, steps: Sequence[Step], onto: Onto, dirty: dict[str, str]) -> Outcome:
