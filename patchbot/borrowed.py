@@ -6,7 +6,6 @@ part.  What is made here reaches the other only as a pack of new objects, and no
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -14,15 +13,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from git import Git  # noqa: TID251 - a part of the store
 
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
-from patchbot.store import SEALED, Store, TreeEntry, make_repository, run_git, seal_environment
-
-_PIPE = -1  # subprocess.PIPE, as GitPython hands it on
-_FORMATS = {"sha1": 40, "sha256": 64}
+from patchbot.store import FORMATS, SEALED, Store, make_repository, run_git, seal_environment
 
 
 class Borrowed(Store):
@@ -30,56 +25,6 @@ class Borrowed(Store):
 
     lender: Path
     _objects: Path
-    _format: str
-    _reader: Any = None  # a running `git cat-file --batch`; GitPython has no type for it
-
-    def __exit__(self, *error: object) -> None:
-        if self._reader is not None:
-            self._reader.stdin.close()
-            self._reader.wait()
-        self._repo.close()
-
-    def digest(self, data: bytes) -> str:
-        """Return the object id that a blob of these bytes has."""
-        return hashlib.new(
-            self._format, b"blob %d\0" % len(data) + data
-        ).hexdigest()  # the format is git's choice
-
-    def find_object(self, oid: str) -> tuple[str, bytes] | None:
-        """Return kind and bytes of an object, or None if nobody has it.  One git serves all calls."""
-        # GitPython's own get_object_data takes SHA-1 only
-        if self._reader is None:
-            self._reader = self._repo.git.cat_file("--batch", istream=_PIPE, as_process=True)
-        self._reader.stdin.write(f"{oid}\n".encode())
-        self._reader.stdin.flush()
-        head = self._reader.stdout.readline().split()
-        if len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the id and "missing"
-            return None
-        data = self._reader.stdout.read(int(head[2]) + 1)[:-1]
-        return head[1].decode(), data
-
-    def blob(self, oid: str) -> bytes | None:
-        """Return a blob's bytes, or None if nobody has it."""
-        found = self.find_object(oid)
-        return found[1] if found is not None and found[0] == "blob" else None
-
-    def read_tree(self, oid: str) -> list[TreeEntry]:
-        """Return the entries of one tree object; folders have the mode 40000."""
-        found = self.find_object(oid)
-        if found is None or found[0] != "tree":
-            raise RepositoryError(
-                f"does not have the tree {oid}",
-                where=self.lender,
-                hint="a partial or damaged clone? fetch it whole",
-            )
-        data, size, at = found[1], _FORMATS[self._format] // 2, 0
-        entries = []
-        while at < len(data):
-            blank, end = data.index(b" ", at), data.index(b"\0", at)
-            mode, name = data[at:blank].decode("ascii"), os.fsdecode(data[blank + 1 : end])
-            at = end + 1 + size
-            entries.append(TreeEntry(name, mode, data[end + 1 : at].hex()))
-        return entries
 
     def commits(self, first: str, last: str) -> list[str]:
         """Return the commits behind ``first`` up to ``last``, oldest first.
@@ -95,40 +40,6 @@ class Borrowed(Store):
                     hint="name a range without merges: `git rebase` makes one",
                 )
         return [row[0] for row in rows]
-
-    def diff_blobs(self, pairs: Sequence[tuple[str, str]]) -> bytes:
-        """Return the diff of each pair of blobs as files ``0``, ``1``, …, without context, by one git.
-
-        Pairs that do not differ are not there.
-        """
-        if not pairs:
-            return b""
-        trees = []
-        for side in (0, 1):
-            rows = b"".join(
-                f"100644 blob {pair[side]}\t{number:08}\0".encode() for number, pair in enumerate(pairs)
-            )
-            trees.append(self._git("mktree", "-z", stdin=rows).decode().strip())
-        flags = (
-            "--unified=0",
-            "--inter-hunk-context=0",
-            "--diff-algorithm=histogram",
-            "--no-indent-heuristic",
-        )
-        return self._git("diff-tree", "-p", "--full-index", "--text", "--no-ext-diff", *flags, *trees)
-
-    def find_renames(self, old: str, new: str) -> dict[str, str]:
-        """Return the files that were moved between two trees: path before → path after.
-
-        Where a partial clone lacks blobs to compare, only files that were moved as they are.
-        """
-        flags = ("-r", "-z", "-l0", "--diff-filter=R", old, new)
-        try:
-            out = self._git("diff-tree", "--find-renames=50%", *flags)
-        except RepositoryError:
-            out = self._git("diff-tree", "--find-renames=100%", *flags)
-        words = out.split(b"\0")[:-1]
-        return {os.fsdecode(words[n + 1]): os.fsdecode(words[n + 2]) for n in range(0, len(words), 3)}
 
     def commit_of(self, tree: str) -> str:
         """Return a commit that holds just a tree, for series whose base is none."""
@@ -179,7 +90,7 @@ def borrow(lender: Path) -> Iterator[Borrowed]:
         if shallow.is_file():
             shutil.copyfile(shallow, path / "shallow")
         with Borrowed(repo) as store:
-            store.lender, store._objects, store._format = lender, objects, form  # noqa: SLF001 - its maker
+            store.lender, store._objects, store.object_format = lender, objects, form  # noqa: SLF001 - its maker
             yield store
 
 
@@ -226,7 +137,7 @@ def _facts(lender: Path) -> tuple[Path, Path, str]:
         objects, shallow, form = lines
     except (RepositoryError, ValueError):
         raise RepositoryError("is not a git repository", where=lender) from None
-    if form not in _FORMATS:
+    if form not in FORMATS:
         raise EnvironmentProblem(f"its object format {form} is unknown here", where=lender)
     return Path(objects), Path(shallow), form
 

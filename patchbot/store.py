@@ -9,6 +9,7 @@ Refs: ``refs/patchbot/upstream/<release>`` (one commit per release), ``refs/patc
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -24,10 +25,14 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else importing GitPython
 
 from git import Git, GitCommandError, GitCommandNotFound, Repo  # noqa: TID251 - this module is the one place
 
+from patchbot import commits
+from patchbot.commits import EXECUTABLE, CommitText, TreeChange
 from patchbot.errors import EnvironmentProblem, RepositoryError
 from patchbot.model import TreeFile
 
 ZERO = "0" * 40
+FORMATS = {"sha1": 40, "sha256": 64}  # and the length of an id in each
+_PIPE = -1  # subprocess.PIPE, as GitPython hands it on
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _LISTED = 4  # trees whose lists are kept: a release is asked for its own and its result's several times
 
@@ -55,9 +60,6 @@ _IDENTITY = {
     for who in ("AUTHOR", "COMMITTER")
     for what, value in {"NAME": "patchbot", "EMAIL": "patchbot@invalid"}.items()
 }
-
-_PLAIN = "100644"
-_EXECUTABLE = "100755"
 
 # Each flag with the reason it is there; Electron's script/lib/git.py taught most of them.
 _MAIL_FLAGS = (
@@ -87,19 +89,6 @@ _MAIL_FLAGS = (
 _RENAMES = ("--find-renames=50%", "-l1000")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitText:
-    """Who, when and why of a commit; ``date`` is git's raw form (seconds since 1970, then the zone).
-
-    Bytes that are not UTF-8 are kept as Python's ``surrogateescape`` has them.
-    """
-
-    message: str
-    author: str
-    date: str
-    encoding: str = ""  # of the bytes of message and author, where these are not UTF-8
-
-
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
     """A file of a tree by its blob id."""
@@ -107,16 +96,6 @@ class TreeEntry:
     path: str
     mode: str
     oid: str
-
-
-@dataclass(frozen=True, slots=True)
-class TreeChange:
-    """What becomes of a path in a commit: a file with these bytes, a submodule's commit, or (no mode) nothing."""
-
-    path: str
-    mode: str = ""
-    data: bytes = b""
-    submodule: str = ""
 
 
 def seal_environment() -> None:
@@ -132,10 +111,13 @@ def seal_environment() -> None:
 class Store:
     """A bare git repository that patchbot owns.  Use it as a context manager."""
 
+    object_format = "sha1"
+
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
         self._repo.git.update_environment(**SEALED)
         self._listed: dict[tuple[str, str], tuple[TreeEntry, ...]] = {}
+        self._reader: Any = None  # a running `git cat-file --batch`; GitPython has no type for it
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -165,6 +147,9 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._reader is not None:
+            self._reader.stdin.close()
+            self._reader.wait()
         self._repo.close()
 
     @property
@@ -238,7 +223,7 @@ class Store:
                 raise RepositoryError(f"{entry.path} is no file: its object is {kind}", where=self.path)
             start = newline + 1
             at = start + int(size[0]) + 1
-            yield TreeFile(entry.path, bytes(out[start : at - 1]), entry.mode == _EXECUTABLE)
+            yield TreeFile(entry.path, bytes(out[start : at - 1]), entry.mode == EXECUTABLE)
 
     def commit_tree(self, files: Iterable[TreeFile], text: CommitText) -> str:
         """Write a commit without parents that holds exactly ``files``; return its id."""
@@ -254,7 +239,7 @@ class Store:
         """
         # fast-import insists on a ref; one of our own, dropped at the end, keeps the real ones for update_refs.
         scratch = f"refs/patchbot/scratch/{os.getpid()}"
-        stream = b"".join(_fast_import(scratch, base, steps))
+        stream = b"".join(commits.spelled(scratch, base, steps))
         with tempfile.NamedTemporaryFile() as marks:
             try:
                 flags = ("--quiet", "--done", "--force", f"--export-marks={marks.name}")
@@ -269,6 +254,82 @@ class Store:
         """Let git find objects by one index instead of one per pack: every import leaves a pack of its own."""
         with suppress(RepositoryError):  # a lock file that a killed git left: all works without, only slower
             self._git("multi-pack-index", "write")
+
+    # -- one object at a time ---------------------------------------------------------------------
+
+    def digest(self, data: bytes) -> str:
+        """Return the object id that a blob of these bytes has."""
+        return hashlib.new(self.object_format, b"blob %d\0" % len(data) + data).hexdigest()
+
+    def find_object(self, oid: str) -> tuple[str, bytes] | None:
+        """Return kind and bytes of an object, or None if nobody has it.  One git serves all calls."""
+        # GitPython's own get_object_data takes SHA-1 only
+        if self._reader is None:
+            self._reader = self._repo.git.cat_file("--batch", istream=_PIPE, as_process=True)
+        self._reader.stdin.write(f"{oid}\n".encode())
+        self._reader.stdin.flush()
+        head = self._reader.stdout.readline().split()
+        if len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the id and "missing"
+            return None
+        data = self._reader.stdout.read(int(head[2]) + 1)[:-1]
+        return head[1].decode(), data
+
+    def blob(self, oid: str) -> bytes | None:
+        """Return a blob's bytes, or None if nobody has it."""
+        found = self.find_object(oid)
+        return found[1] if found is not None and found[0] == "blob" else None
+
+    def read_tree(self, oid: str) -> list[TreeEntry]:
+        """Return the entries of one tree object; folders have the mode 40000."""
+        found = self.find_object(oid)
+        if found is None or found[0] != "tree":
+            raise RepositoryError(
+                f"does not have the tree {oid}",
+                where=self.path,
+                hint="a partial or damaged clone? fetch it whole",
+            )
+        data, size, at = found[1], FORMATS[self.object_format] // 2, 0
+        entries = []
+        while at < len(data):
+            blank, end = data.index(b" ", at), data.index(b"\0", at)
+            mode, name = data[at:blank].decode("ascii"), os.fsdecode(data[blank + 1 : end])
+            at = end + 1 + size
+            entries.append(TreeEntry(name, mode, data[end + 1 : at].hex()))
+        return entries
+
+    def diff_blobs(self, pairs: Sequence[tuple[str, str]]) -> bytes:
+        """Return the diff of each pair of blobs as files ``0``, ``1``, …, without context, by one git.
+
+        Pairs that do not differ are not there.
+        """
+        if not pairs:
+            return b""
+        trees = []
+        for side in (0, 1):
+            rows = b"".join(
+                f"100644 blob {pair[side]}\t{number:08}\0".encode() for number, pair in enumerate(pairs)
+            )
+            trees.append(self._git("mktree", "-z", stdin=rows).decode().strip())
+        flags = (
+            "--unified=0",
+            "--inter-hunk-context=0",
+            "--diff-algorithm=histogram",
+            "--no-indent-heuristic",
+        )
+        return self._git("diff-tree", "-p", "--full-index", "--text", "--no-ext-diff", *flags, *trees)
+
+    def find_renames(self, old: str, new: str) -> dict[str, str]:
+        """Return the files that were moved between two trees: path before → path after.
+
+        Where a partial clone lacks blobs to compare, only files that were moved as they are.
+        """
+        flags = ("-r", "-z", "-l0", "--diff-filter=R", old, new)
+        try:
+            out = self._git("diff-tree", "--find-renames=50%", *flags)
+        except RepositoryError:
+            out = self._git("diff-tree", "--find-renames=100%", *flags)
+        words = out.split(b"\0")[:-1]
+        return {os.fsdecode(words[n + 1]): os.fsdecode(words[n + 2]) for n in range(0, len(words), 3)}
 
     # -- mails -----------------------------------------------------------------------------------
 
@@ -389,53 +450,3 @@ def make_repository(path: Path, *, branch: str, bare: bool = False, object_forma
         env=SEALED,
         allow_unsafe_options=True,
     )
-
-
-def _fast_import(
-    ref: str, base: str | None, steps: Sequence[tuple[Sequence[TreeFile | TreeChange], CommitText]]
-) -> Iterator[bytes]:
-    """Spell commits as ``git fast-import`` reads them (git-fast-import(1), "Input Format")."""
-    parent = base
-    for mark, (files, text) in enumerate(steps, 1):
-        message = _raw(text.message)
-        yield f"commit {ref}\nmark :{mark}\n".encode()
-        yield _raw(f"author {text.author} {text.date}\ncommitter {text.author} {text.date}\n")
-        if text.encoding:
-            yield f"encoding {text.encoding}\n".encode()
-        yield f"data {len(message)}\n".encode() + message + b"\n"
-        if parent is not None:
-            yield f"from {parent}\n".encode()
-        # what goes makes room first: a folder may become a file
-        for file in sorted(files, key=lambda file: isinstance(file, TreeChange) and bool(file.mode)):
-            yield from _file_change(file)
-        yield b"\n"
-        parent = f":{mark}"
-    yield b"done\n"
-
-
-def _file_change(file: TreeFile | TreeChange) -> Iterator[bytes]:
-    path = _quoted(os.fsencode(file.path))
-    if isinstance(file, TreeFile):
-        mode = _EXECUTABLE if file.executable else _PLAIN
-    elif not file.mode:
-        yield b"D " + path + b"\n"
-        return
-    elif file.submodule:
-        yield f"M {file.mode} {file.submodule} ".encode() + path + b"\n"
-        return
-    else:
-        mode = file.mode
-    yield f"M {mode} inline ".encode() + path + b"\n"
-    yield f"data {len(file.data)}\n".encode() + file.data + b"\n"
-
-
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _quoted(path: bytes) -> bytes:
-    """Quote a path where fast-import would read it as something else: it takes any other as it stands."""
-    if not path.startswith(b'"') and b"\n" not in path:
-        return path
-    escaped = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-    return b'"' + escaped + b'"'

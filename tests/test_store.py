@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from patchbot import store as module
+from patchbot.commits import CommitText
 from patchbot.errors import EnvironmentProblem, PatchbotError, RepositoryError
 from patchbot.model import TreeFile
-from patchbot.store import CommitText, Store
+from patchbot.store import Store
 
 NOBODY = 65534
 TEXT = CommitText(message="subject\n\nbody\n", author="A U Thor <a@invalid>", date="1700000000 +0100")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from patchbot import files
 from patchbot.borrowed import Borrowed, borrow, resolve_in
+from patchbot.commits import CommitText, TreeChange
 from patchbot.errors import RepositoryError, UsageError
 from patchbot.model import JsonObject, Verdict
 from patchbot.report.terminal import Reporter
@@ -18,7 +19,6 @@ from patchbot.series.mail import Patch
 from patchbot.series.place import Clash
 from patchbot.series.rebase import Outcome, Rebased
 from patchbot.series.trees import SUBMODULE, Entry
-from patchbot.store import CommitText, TreeChange
 
 _NOBODY = "patchbot <patchbot@invalid>"
 

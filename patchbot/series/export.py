@@ -9,12 +9,13 @@ from datetime import datetime
 from pathlib import Path
 
 from patchbot import files
+from patchbot.commits import CommitText
 from patchbot.errors import ConfigError, RepositoryError
 from patchbot.model import ImportedRelease, Rewrite, Suffix, TreeFile, Verdict
 from patchbot.series import lock as locks
 from patchbot.series import message as messages
 from patchbot.series.policy import PatchKind
-from patchbot.store import CommitText, Store
+from patchbot.store import Store
 
 SERIES = "refs/patchbot/series/"
 UPSTREAM = "refs/patchbot/upstream/"

@@ -13,9 +13,10 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import zip_longest
 
+from patchbot.commits import CommitText
 from patchbot.errors import RepositoryError, UsageError
 from patchbot.model import CratePin, ImportedRelease, IndexEntry, MissingCrate, Release, TreeFile
-from patchbot.store import CommitText, Store
+from patchbot.store import Store
 from patchbot.upstream.resolve import OwnCrates
 from patchbot.upstream.source import CONNECTIONS, Source
 from patchbot.upstream.unpack import VCS_INFO, Unpacked, refuse_twins, unpack
