@@ -44,7 +44,9 @@ class Borrowed(Store):
     def commit_of(self, tree: str) -> str:
         """Return a commit that holds just a tree, for series whose base is none."""
         env = {f"GIT_{who}_DATE": "0 +0000" for who in ("AUTHOR", "COMMITTER")}
-        return self._git("commit-tree", "-m", "base", tree, env={**_NOBODY, **env}).decode().strip()
+        oid = self._git("commit-tree", "-m", "base", tree, env={**_NOBODY, **env}).decode().strip()
+        self._git("pack-objects", "-q", str(self.path / "objects/pack/pack"), stdin=f"{oid}\n".encode())
+        return oid  # in a pack, as all that is lent back
 
     def lend_back(self) -> bool:
         """Give the lender the objects that were made here; return whether that could be done.
@@ -57,9 +59,12 @@ class Borrowed(Store):
             target.mkdir(exist_ok=True)
             for file in made:
                 fresh = target / f".tmp-{os.getpid()}-{file.name}"
-                shutil.copyfile(file, fresh)
-                fresh.chmod(0o444)
-                fresh.replace(target / file.name)
+                try:
+                    shutil.copyfile(file, fresh)
+                    fresh.chmod(0o444)
+                    fresh.replace(target / file.name)
+                finally:
+                    fresh.unlink(missing_ok=True)
         except OSError:
             return False
         return True
@@ -122,20 +127,14 @@ def resolve_in(lender: Path, revisions: Sequence[str]) -> list[str]:
 
 def _facts(lender: Path) -> tuple[Path, Path, str]:
     """Return the folder of objects, the file of a shallow clone, and the object format of a repository."""
-    flags = (
-        "--path-format=absolute",
-        "--git-path",
-        "objects",
-        "--git-path",
-        "shallow",
-        "--show-object-format",
-    )
+    flags = ("--show-object-format", "--path-format=absolute", "--git-path", "objects")
     if not lender.is_dir():
         raise RepositoryError("no such folder", where=lender)
     try:
-        lines = os.fsdecode(_in_lender(lender, "rev-parse", *flags)).splitlines()
-        objects, shallow, form = lines
-    except (RepositoryError, ValueError):
+        # a path may have line ends of its own, so it comes last, and one at a time
+        form, _, objects = os.fsdecode(_in_lender(lender, "rev-parse", *flags))[:-1].partition("\n")
+        shallow = os.fsdecode(_in_lender(lender, "rev-parse", *flags[1:3], "shallow"))[:-1]
+    except RepositoryError:
         raise RepositoryError("is not a git repository", where=lender) from None
     if form not in FORMATS:
         raise EnvironmentProblem(f"its object format {form} is unknown here", where=lender)

@@ -148,8 +148,10 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._reader is not None:
-            self._reader.stdin.close()
-            self._reader.wait()
+            with suppress(OSError):  # it has died, and whoever asked it was told
+                self._reader.stdin.close()
+            with suppress(GitCommandError):
+                self._reader.wait()
         self._repo.close()
 
     @property
@@ -266,9 +268,16 @@ class Store:
         # GitPython's own get_object_data takes SHA-1 only
         if self._reader is None:
             self._reader = self._repo.git.cat_file("--batch", istream=_PIPE, as_process=True)
-        self._reader.stdin.write(f"{oid}\n".encode())
-        self._reader.stdin.flush()
-        head = self._reader.stdout.readline().split()
+        with suppress(BrokenPipeError):  # a git that has died says nothing below either
+            self._reader.stdin.write(f"{oid}\n".encode())
+            self._reader.stdin.flush()
+        if not (line := self._reader.stdout.readline()):
+            raise RepositoryError(
+                f"git cannot read the object {oid}",
+                where=self.path,
+                hint="`git fsck` in the repository says what is damaged",
+            )
+        head = line.split()
         if len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the id and "missing"
             return None
         data = self._reader.stdout.read(int(head[2]) + 1)[:-1]
@@ -341,7 +350,9 @@ class Store:
         flags = (*_MAIL_FLAGS, *(_RENAMES if renames else ()))
         with tempfile.TemporaryDirectory(prefix="patchbot-mails-") as folder:
             self._git("format-patch", "--quiet", "-o", folder, *flags, f"{base}..{tip}")
-            return tuple(file.read_bytes() for file in sorted(Path(folder).iterdir()))
+            # 10000-… stands before 1001-… in the order of names
+            files = sorted(Path(folder).iterdir(), key=lambda file: int(file.name.partition("-")[0]))
+            return tuple(file.read_bytes() for file in files)
 
     def apply(self, tree: str, mails: Sequence[bytes]) -> str:
         """Apply mails to ``tree`` with stock ``git apply``, in an index of its own; return the new tree.

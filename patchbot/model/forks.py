@@ -34,6 +34,7 @@ class Verdict(StrEnum):
     EMPTY = "empty"  # a patch before it has done all that it does
     CONFLICT = "conflict"  # it does not fit; nothing of it was applied
     TAINTED = "tainted"  # it rests on one that does not fit; nothing of it was applied
+    DROPPED_BY_POLICY = "dropped-by-policy"  # the policy says that the release needs it no more
 
     @property
     def applied(self) -> bool:
@@ -46,7 +47,9 @@ class Verdict(StrEnum):
         return self in {Verdict.CONFLICT, Verdict.TAINTED}
 
 
-_NOT_APPLIED = frozenset({Verdict.UPSTREAMED, Verdict.EMPTY, Verdict.CONFLICT, Verdict.TAINTED})
+_NOT_APPLIED = frozenset(
+    {Verdict.UPSTREAMED, Verdict.EMPTY, Verdict.CONFLICT, Verdict.TAINTED, Verdict.DROPPED_BY_POLICY}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from patchbot.pipeline.work import Workspace
 from patchbot.registry import consumer
 from patchbot.registry.local import Step
 from patchbot.series import export
+from patchbot.series.policy import PatchKind
 
-# The patches that a fork needs for its names alone; they stand first in a series.
+# The patches that a fork needs for its names alone; they stand behind the carried ones, before all others.
 _OF_FORKS = ("crate-paths", "links-keys")
 
 
@@ -101,9 +102,9 @@ def _tree(work: Workspace, synced: Synced, *, twin: bool) -> Iterable[TreeFile]:
     """Return the files to fork: the series' result, or for a twin only what crates with other names need."""
     tree = synced.lock.result_tree
     if twin:
-        names = [patch.name for patch in synced.lock.patches]
-        kept = sum(name in _OF_FORKS for name in names)
-        tree = work.store.tree_of(f"{export.SERIES}{synced.release}~{len(names) - kept}")
+        patches = synced.lock.applied
+        kept = sum(p.name in _OF_FORKS or p.kind == PatchKind.CARRIED for p in patches)
+        tree = work.store.tree_of(f"{export.SERIES}{synced.release}~{len(patches) - kept}")
     return work.store.read_files(work.store.list_tree(tree))
 
 

@@ -9,9 +9,11 @@ from typing import TypeVar
 from patchbot import workers
 from patchbot.errors import IncompleteRelease, PatchbotError
 from patchbot.model import JsonObject, Release
-from patchbot.pipeline import suffixes, sync
+from patchbot.pipeline import carry, suffixes, sync
 from patchbot.pipeline.sync import Synced
 from patchbot.pipeline.work import Workspace, assistant
+from patchbot.series import carried
+from patchbot.series.policy import PatchKind
 from patchbot.truth import Assembled
 
 R = TypeVar("R")
@@ -39,7 +41,9 @@ def check_all(work: Workspace, releases: Sequence[Release], *, jobs: int) -> dic
     for release in releases:
         if differences := succeeded(made[release]):
             out[str(release)] = differences
-    out.update({name: {"": "does not belong here"} for name in sync.stray_entries(work.config.patches)})
+    names = [name for name, patch in work.policy.patches.items() if patch.kind is PatchKind.CARRIED]
+    strays = (*sync.stray_entries(work.config.patches), *carried.strays(work.config.patches, names))
+    out.update({name: {"": "does not belong here"} for name in strays})
     return out
 
 
@@ -77,6 +81,7 @@ def each(
     A failure that a user can cure is an outcome; anything else is raised.  ``do`` and its results go through
     ``pickle``.
     """
+    carry.import_forms(work, releases)
     work.store.index_packs()
     attempt = partial(_attempt, do)
     if min(jobs, len(releases)) < 2:  # noqa: PLR2004 - a process of its own for one is slower

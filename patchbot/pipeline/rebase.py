@@ -9,17 +9,17 @@ from pathlib import Path
 
 from patchbot import files
 from patchbot.borrowed import Borrowed, borrow, resolve_in
-from patchbot.commits import CommitText, TreeChange
+from patchbot.commits import CommitText
 from patchbot.errors import RepositoryError, UsageError
 from patchbot.model import JsonObject, Verdict
+from patchbot.pipeline.gitobjects import GitObjects, tree_changes
 from patchbot.report.terminal import Reporter
-from patchbot.series import diffs, folder, mail, rebase
-from patchbot.series.lines import Change
+from patchbot.series import folder, mail, rebase
 from patchbot.series.mail import Patch
 from patchbot.series.place import Clash
 from patchbot.series.rebase import Outcome, Rebased
-from patchbot.series.trees import SUBMODULE, Entry
 
+_CONFLICTS = "conflicts"
 _NOBODY = "patchbot <patchbot@invalid>"
 
 
@@ -85,7 +85,7 @@ def run(request: Request, reporter: Reporter) -> Result:
     _refuse_foreign(request)
     with borrow(request.repository) as store:
         base_tree, onto_tree, onto, patches = _read(request, store)
-        objects = _Objects(store)
+        objects = GitObjects(store)
         with reporter.task("rebase", len(patches)) as task:
             done = rebase.rebase(patches, base_tree, onto_tree, objects, on_patch=task.advance)
         commits = _commit(store, done, onto)
@@ -97,6 +97,7 @@ def run(request: Request, reporter: Reporter) -> Result:
         if request.patches is not None:
             result = replace(result, unlisted=folder.unlisted(request.patches))
         if request.out is not None:
+            request.out.absolute().parent.mkdir(parents=True, exist_ok=True)
             with files.locked(request.out.absolute().parent):
                 files.replace_folder(request.out, _folder(result, done))
     return result
@@ -111,9 +112,18 @@ def _refuse_foreign(request: Request) -> None:
         raise UsageError(
             "--out is the folder of --patches", hint="a patch that does not fit would be lost: name another"
         )
+    if request.patches is not None and request.patches.resolve().is_relative_to(out.resolve()):
+        raise UsageError("the folder of --patches is in --out, which is replaced", hint="name another --out")
     there = out.exists() and (not out.is_dir() or any(out.iterdir()))
     if there and not (out / folder.ORDER).is_file():
         raise UsageError(f"{out} is there and holds no series", hint="name a new folder, or an empty one")
+    for file in sorted(out.rglob("*")) if there else ():
+        name = file.relative_to(out)
+        ours = name.parts[0] == _CONFLICTS or name == Path(folder.ORDER) or name.suffix == folder.SUFFIX
+        if not ours and not (file.is_dir() and not file.is_symlink()):
+            raise UsageError(
+                f"{out} holds {name}, which is no patch", hint="name a new folder, or an empty one"
+            )
 
 
 # -- what goes in -------------------------------------------------------------------------------------
@@ -182,53 +192,15 @@ def _text_of(store: Borrowed, commit: str) -> CommitText:
     )
 
 
-class _Objects:
-    """The repository as the engine reads it."""
-
-    def __init__(self, store: Borrowed) -> None:
-        self._store = store
-        self._trees: dict[str, dict[str, Entry]] = {}
-        self.blob = store.blob
-        self.digest = store.digest
-        self.renames = store.find_renames
-
-    def tree(self, oid: str) -> Mapping[str, Entry]:
-        if oid not in self._trees:
-            self._trees[oid] = {e.path: Entry(e.mode, e.oid) for e in self._store.read_tree(oid)}
-        return self._trees[oid]
-
-    def diff(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[Change, ...]]:
-        for oid in {oid for pair in pairs for oid in pair}:
-            if self._store.blob(oid) is None:
-                raise RepositoryError(f"does not have the blob {oid}", where=self._store.lender)
-        text = self._store.diff_blobs(pairs)
-        lines = text.split(b"\n")[:-1]
-        found = {file.path: file for file in diffs.parse(lines, "git diff-tree")}
-        out = []
-        for number in range(len(pairs)):
-            file = found.get(f"{number:08}")
-            out.append(tuple(c for hunk in file.hunks for c in hunk.changes) if file else ())
-        return out
-
-
 # -- what comes out -----------------------------------------------------------------------------------
 
 
 def _commit(store: Borrowed, done: Rebased, onto: str) -> tuple[str, ...]:
-    steps = [(_changes(done, outcome), _words(store, outcome.patch, onto)) for outcome in done.applied]
+    steps = [
+        (tree_changes(outcome.changes, done.blobs), _words(store, outcome.patch, onto))
+        for outcome in done.applied
+    ]
     return store.commit_series(onto, steps) if steps else ()
-
-
-def _changes(done: Rebased, outcome: Outcome) -> list[TreeChange]:
-    out = []
-    for path, entry in outcome.changes.items():
-        if entry is None:
-            out.append(TreeChange(path))
-        elif entry.mode == SUBMODULE:
-            out.append(TreeChange(path, entry.mode, submodule=entry.oid))
-        else:
-            out.append(TreeChange(path, entry.mode, done.blobs.get(entry.oid)))
-    return out
 
 
 def _words(store: Borrowed, patch: Patch, onto: str) -> CommitText:
@@ -240,7 +212,7 @@ def _words(store: Borrowed, patch: Patch, onto: str) -> CommitText:
 
 
 def _exported(
-    store: Borrowed, objects: _Objects, done: Rebased, onto: tuple[str, str], tip: tuple[str, str]
+    store: Borrowed, objects: GitObjects, done: Rebased, onto: tuple[str, str], tip: tuple[str, str]
 ) -> dict[str, bytes]:
     """Return the mails of the result, proved to give its tree, by patch.
 
@@ -258,9 +230,26 @@ def _exported(
     odd = sorted(path for path in given.keys() | wanted.keys() if given.get(path) != wanted.get(path))
     if odd:
         raise RepositoryError(f"the exported patches give another {odd[0]} than the rebase", hint=_BUG)
-    if mails and store.apply(onto[1], tuple(mails.values())) != tip[1]:
+    tree = onto[1]
+    for run in _runs(again):
+        tree = store.apply(tree, [mails[patch.name] for patch in run])
+    if tree != tip[1]:
         raise RepositoryError("git apply gives another tree than the rebase", hint=_BUG)
     return mails
+
+
+def _runs(patches: Sequence[Patch]) -> list[list[Patch]]:
+    """Cut a series where one ``git apply`` would go wrong: it removes files before it writes any, of all patches."""
+    runs: list[list[Patch]] = []
+    written: set[str] = set()
+    for patch in patches:
+        gone = {file.old_path for file in patch.files if not file.copied and file.old_path != file.new_path}
+        if not runs or gone & written:
+            runs.append([])
+            written = set()
+        runs[-1].append(patch)
+        written |= {file.new_path for file in patch.files if file.new_path}
+    return runs
 
 
 _BUG = "this is a bug in patchbot: please report it with the series"
@@ -275,7 +264,8 @@ def _refuse_other_words(before: Patch, after: Patch) -> None:
     """Refuse a message that does not survive as a mail: a reader would take a line of it for the patch."""
     if before.encoding:
         return  # git has put it into UTF-8
-    if after.message.split() != before.message.split():
+    # without words the name stands for them
+    if after.message.split() != (before.message.split() or [before.name]):
         raise RepositoryError(
             f"the message of {before.name} has a line that mail readers take for the patch itself",
             where=before.where,
@@ -289,7 +279,7 @@ def _folder(result: Result, done: Rebased) -> dict[str, bytes]:
     out = {folder.ORDER: order.encode()}
     out.update({f"{name}{folder.SUFFIX}": data for name, data in result.mails.items()})
     for outcome in result.open:
-        place = f"conflicts/{outcome.patch.name}"
+        place = f"{_CONFLICTS}/{outcome.patch.name}"
         out[f"{place}/original{folder.SUFFIX}"] = outcome.patch.data
         for clash in outcome.conflicts:
             out.update(_sides(clash, f"{place}/{clash.path}", done))

@@ -8,10 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patchbot import state
+from patchbot.commits import CommitText
 from patchbot.errors import Findings, RepositoryError
 from patchbot.fork import naming
 from patchbot.model import ImportedRelease, Inventory, JsonObject, Kind, Names, Release
+from patchbot.pipeline import carry
+from patchbot.pipeline.gitobjects import tree_changes
 from patchbot.pipeline.work import Change, Workspace
+from patchbot.series import carried as forms
 from patchbot.series import export, lock, message
 from patchbot.series import policy as policies
 from patchbot.targets import KNOWN, Target
@@ -90,9 +94,6 @@ def scan(work: Workspace, release: Release) -> tuple[ImportedRelease, Inventory]
     known = state.recall(file, key)
     if known is not None:
         return imported, Inventory.from_json(known)
-    made = state.recall(work.memory(release, "series"), series_key(work, imported))
-    if made is not None:  # `sync` has scanned the same sources by the same code and policy
-        return imported, Inventory.from_json(made["inventory"])
     from patchbot.symbols.scan import scan as scan_sources  # noqa: PLC0415 - parsers load only where needed
 
     with work.reporter.task(f"scan {release}"):
@@ -213,6 +214,7 @@ def series_key(work: Workspace, imported: ImportedRelease) -> str:
         work.suffix(imported.release),
         work.revision(imported.release),
         work.policy_digest,
+        carry.identities(work, imported.release),
     )
 
 
@@ -225,7 +227,9 @@ def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series,
     with work.reporter.task(f"sync {release}: series") as task:
         task.tell("scan")
         work.readings.turn()
-        scanned = scan_sources(imported, read_sources(work, imported.tree), work.policy.names, work.readings)
+        carried = carry.carry(work, imported)
+        sources = carried.on(read_sources(work, imported.tree))
+        scanned = scan_sources(imported, sources, work.policy.names, work.readings)
         _refuse_blind_spots(scanned.inventory, release)
         task.tell("rewrite")
         names = Names(suffix, _libraries(work, release, scanned.paths.packages))
@@ -233,7 +237,23 @@ def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series,
         work.policy.check(release, [r.name for r in rewrites])
         task.tell("export")
         words = {name: message.Rules(rule.subject, rule.why) for name, rule in rules.RULES.items()}
-        return export.build(work.store, imported, rewrites, words, suffix), scanned.inventory
+        drafts = [_draft(row, carried) for row in carried.rows]
+        return export.build(work.store, imported, rewrites, words, suffix, drafts), scanned.inventory
+
+
+def _draft(row: carry.Row, carried: carry.Carried) -> export.CarriedPatch:
+    """Return a hand-written patch as the export takes it."""
+    outcome = row.outcome
+    if outcome is None or carried.done is None:
+        return export.CarriedPatch(row.policy.name, row.identity, row.verdict)
+    patch = outcome.patch
+    return export.CarriedPatch(
+        row.policy.name,
+        row.identity,
+        row.verdict,
+        tuple(tree_changes(outcome.changes, carried.done.blobs)),
+        CommitText(message=patch.message, author=patch.author, date=patch.date),
+    )
 
 
 def check(work: Workspace, release: Release) -> dict[str, str]:
@@ -261,7 +281,7 @@ def committed_releases(patches: Path) -> tuple[Release, ...]:
 
 def stray_entries(patches: Path) -> tuple[str, ...]:
     """Return what stands in ``patches/`` and is no release, policy or lock."""
-    known = {policies.FILE_NAME, LOCKS}
+    known = {policies.FILE_NAME, LOCKS, forms.FOLDER}
     entries = (entry for entry in patches.iterdir() if entry.name not in known)
     return tuple(sorted(entry.name for entry in entries if not (entry / lock.FILE_NAME).is_file()))
 

@@ -10,6 +10,7 @@ MAX_BYTES = 256 * 1024 * 1024
 _LOWER = 26
 _CONTINUES = 0x80
 _COPIES = 0x10000
+_NUMBER = 64  # bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ def decode(rows: list[bytes], size: int, *, delta: bool) -> Literal:
         raise ValueError(str(error)) from None
     if len(data) != size:
         raise ValueError(f"it has other than {size} bytes")
+    if not inflater.eof or inflater.unused_data:  # before its end zlib has not compared its checksum
+        raise ValueError("it does not end where its bytes do")
     return Literal(data, delta)
 
 
@@ -71,6 +74,8 @@ def _patched(old: bytes, delta: bytes) -> bytes:
                 raise ValueError("its delta copies what is not there")
             out += old[start : start + size]
         elif code:
+            if at + code > len(delta):
+                raise ValueError("its delta ends early")
             out += delta[at : at + code]
             at += code
         else:
@@ -84,7 +89,7 @@ def _patched(old: bytes, delta: bytes) -> bytes:
 
 def _number(delta: bytes, at: int) -> tuple[int, int]:
     value, shift = 0, 0
-    while at < len(delta):
+    while at < len(delta) and shift < _NUMBER:
         byte, at = delta[at], at + 1
         value |= (byte & ~_CONTINUES) << shift
         shift += 7

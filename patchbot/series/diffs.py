@@ -18,6 +18,7 @@ from patchbot.series.lines import Change, Lines
 _START = b"diff --git "
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?")
+_MORE = re.compile(rb"From |diff |@@ -\d|GIT binary patch")  # what no signature says
 _MODES = {"100644", "100755", "120000", "160000"}
 _ESCAPES = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13, b'"': 34, b"\\": 92}
 _NONE = b"/dev/null"
@@ -114,8 +115,39 @@ def parse(
             _signature(reader)
         else:
             raise reader.wrong(f"text that is no diff: {line[:60]!r}")
+    files = _type_changes(files)
     _refuse_twice(files, reader)
     return tuple(files)
+
+
+def _type_changes(files: list[FileDiff]) -> list[FileDiff]:
+    """Put together what git writes as two: a file goes, and one of another kind (a symlink) takes its path."""
+    out: list[FileDiff] = []
+    for new in files:
+        old = out[-1] if out else None
+        if (
+            old is None
+            or (old.new_path, new.old_path) != (None, None)
+            or old.old_path != new.new_path
+            or old.old_mode[:3] == new.new_mode[:3]
+        ):
+            out.append(new)
+            continue
+        before = tuple(line for hunk in old.hunks for line in hunk.old)
+        after = tuple(line for hunk in new.hunks for line in hunk.new)
+        hunk = Hunk(0, before, after, (Change(0, len(before), after),), new.line)
+        literal = new.literal
+        if literal is None and old.literal is not None:
+            literal = binary.Literal(b"".join(after))
+        out[-1] = replace(
+            old,
+            new_path=new.new_path,
+            new_mode=new.new_mode,
+            new_oid=new.new_oid,
+            hunks=() if literal is not None else (hunk,),
+            literal=literal,
+        )
+    return out
 
 
 def _signature(reader: _Reader) -> None:
@@ -123,11 +155,11 @@ def _signature(reader: _Reader) -> None:
     while (line := reader.peek()) is not None:
         if line == b"-- ":
             reader.at += 1
-            while (tail := reader.peek()) is not None and not tail.startswith((b"From ", b"diff ")):
+            while (tail := reader.peek()) is not None and not _MORE.match(tail):
                 reader.at += 1
             if reader.peek() is not None:
                 raise reader.wrong(
-                    "a second mail begins", hint="one patch a file: `git mailsplit` cuts a mailbox"
+                    "a second patch begins", hint="one patch a file: `git mailsplit` cuts a mailbox"
                 )
         elif line.strip():
             return
@@ -329,6 +361,8 @@ def _described(
         deleted |= header.plus.partition(b"\t")[0] == _NONE
     if created and deleted:
         raise reader.wrong("comes and goes in one patch", line=header.line)
+    if (created or deleted) and {b"rename from ", b"copy from "} & words.keys():
+        raise reader.wrong("comes or goes, and is moved", line=header.line)
     old_mode, new_mode, old_oid, new_oid = _sides(reader, header)
     file = FileDiff(
         old_path=None if created else _checked(reader, header, old),
@@ -371,14 +405,23 @@ def _paths(reader: _Reader, header: _Header, first: bytes) -> tuple[bytes, bytes
         if before in words or after in words:
             if before not in words or after not in words:
                 raise reader.wrong("names one side of a rename", line=header.line)
-            return _unquoted(reader, words[before]), _unquoted(reader, words[after])
+            old, new = _unquoted(reader, words[before]), _unquoted(reader, words[after])
+            named = [header.minus or b"", header.plus or b""]
+            if any(
+                name and _side(reader, header, name) != path
+                for name, path in zip(named, (old, new), strict=True)
+            ):
+                raise reader.wrong(
+                    f"moves {old!r} to {new!r}, and its lines are for another file", line=header.line
+                )
+            return old, new
     if header.minus is not None and header.plus is not None:
-        old, new = (_side(reader, header, name) for name in (header.minus, header.plus))
-        if old is None and new is None:
+        minus, plus = (_side(reader, header, name) for name in (header.minus, header.plus))
+        if minus is None and plus is None:
             raise reader.wrong("comes and goes in one patch", line=header.line)
-        same = (old if old is not None else new) or b"", (new if new is not None else old) or b""
-        if old is not None and new is not None and old != new:
-            raise reader.wrong(f"names two files and no rename: {old!r}, {new!r}", line=header.line)
+        same = (minus if minus is not None else plus) or b"", (plus if plus is not None else minus) or b""
+        if minus is not None and plus is not None and minus != plus:
+            raise reader.wrong(f"names two files and no rename: {minus!r}, {plus!r}", line=header.line)
         return same
     name = _both(reader, header, first.removeprefix(_START))
     return name, name

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from patchbot import files
-from patchbot.commits import CommitText
+from patchbot.commits import CommitText, TreeChange
 from patchbot.errors import ConfigError, RepositoryError
 from patchbot.model import ImportedRelease, Rewrite, Suffix, TreeFile, Verdict
 from patchbot.series import lock as locks
@@ -53,14 +53,38 @@ class Series:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class CarriedPatch:
+    """A hand-written patch of a release: where it comes from, how it fared, and the commit that it makes.
+
+    ``changes`` and ``text`` mean something only if the verdict is an applied one.
+    """
+
+    name: str
+    identity: str
+    verdict: Verdict
+    changes: tuple[TreeChange, ...] = ()
+    text: CommitText | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A patch before it is exported: its row of the lock without what the export gives, and its commit."""
+
+    row: locks.LockedPatch
+    files: Sequence[TreeFile | TreeChange]
+    text: CommitText
+
+
 def build(
     store: Store,
     release: ImportedRelease,
     rewrites: Sequence[Rewrite],
     rules: Mapping[str, messages.Rules],
     suffix: Suffix,
+    carried: Sequence[CarriedPatch] = (),
 ) -> Series:
-    """Commit the rewrites on top of the release, export them as mails, and prove the mails.
+    """Commit carried patches and rewrites on top of the release, export them as mails, and prove the mails.
 
     Stock ``git apply`` and ``git am`` must both turn the release's tree into the tree of the last commit:
     they put text where it fits, the rewrites say where it must be.  Moves ``refs/patchbot/series/…``.
@@ -70,28 +94,26 @@ def build(
     base = store.resolve(f"{UPSTREAM}{release.release}")
     if base is None:
         raise RepositoryError(f"{release.release} was not imported", where=store.path)
-    modes = {entry.path: entry.mode for entry in store.list_tree(release.tree)}
-    date = f"{int(datetime.fromisoformat(release.published).timestamp())} +0000"
-    steps = [
-        (
-            [TreeFile(path, data, modes[path] == "100755") for path, data in sorted(rewrite.files.items())],
-            CommitText(
-                message=messages.message(rewrite, rules[rewrite.name], release, suffix),
-                author=messages.AUTHOR,
-                date=date,
-            ),
-        )
-        for rewrite in rewrites
-    ]
+    drafts = [*_carried(carried), *_generated(store, release, rewrites, rules, suffix, carried)]
+    steps = [(draft.files, draft.text) for draft in drafts]
     commits = store.commit_series(base, steps) if steps else ()
     tip = commits[-1] if commits else base
     exported = store.mails(base, tip)
-    stats = [messages.check(mail, rewrite) for mail, rewrite in zip(exported, rewrites, strict=True)]
-    result = store.tree_of(tip)
-    _prove(store, release, exported, stats, result)
     patches = tuple(
-        Patch(rewrite.name, mail, stat) for rewrite, mail, stat in zip(rewrites, exported, stats, strict=True)
+        Patch(draft.row.name, mail, messages.check(mail, draft.row.name, [f.path for f in draft.files]))
+        for draft, mail in zip(drafts, exported, strict=True)
     )
+    result = store.tree_of(tip)
+    _prove(store, release, exported, [patch.stat for patch in patches], result)
+    rows = {
+        patch.name: replace(
+            draft.row,
+            sha256=hashlib.sha256(patch.mail).hexdigest(),
+            files=tuple(sorted(patch.stat.files)),
+        )
+        for draft, patch in zip(drafts, patches, strict=True)
+    }
+    dropped = {p.name: _row(p) for p in carried if not p.verdict.applied}
     lock = locks.Lock(
         release=release.release,
         suffix=suffix,
@@ -101,22 +123,47 @@ def build(
         published=release.published,
         base_tree=release.tree,
         result_tree=result,
-        patches=tuple(
-            locks.LockedPatch(
-                name=patch.name,
-                kind=PatchKind.GENERATED.value,
-                rule=rewrite.digest,
-                sha256=hashlib.sha256(patch.mail).hexdigest(),
-                verdict=Verdict.REGENERATED,
-                files=tuple(sorted(patch.stat.files)),
-            )
-            for patch, rewrite in zip(patches, rewrites, strict=True)
-        ),
+        patches=(*rows.values(), *dropped.values()),
         crates=locks.lock_crates(release),
     )
     ref = f"{SERIES}{release.release}"
     store.update_refs({ref: (tip, store.resolve(ref))})
     return Series(lock, patches)
+
+
+def _row(patch: CarriedPatch) -> locks.LockedPatch:
+    kind = PatchKind.CARRIED.value
+    return locks.LockedPatch(patch.name, kind, patch.identity, "", patch.verdict, ())
+
+
+def _carried(patches: Sequence[CarriedPatch]) -> Iterator[_Draft]:
+    for patch in patches:
+        if patch.text is not None and patch.verdict.applied:
+            yield _Draft(_row(patch), patch.changes, patch.text)
+
+
+def _generated(
+    store: Store,
+    release: ImportedRelease,
+    rewrites: Sequence[Rewrite],
+    rules: Mapping[str, messages.Rules],
+    suffix: Suffix,
+    carried: Sequence[CarriedPatch],
+) -> Iterator[_Draft]:
+    modes = {entry.path: entry.mode for entry in store.list_tree(release.tree)}
+    modes.update({change.path: change.mode for patch in carried for change in patch.changes})
+    date = f"{int(datetime.fromisoformat(release.published).timestamp())} +0000"
+    kind = PatchKind.GENERATED.value
+    for rewrite in rewrites:
+        yield _Draft(
+            locks.LockedPatch(rewrite.name, kind, rewrite.digest, "", Verdict.REGENERATED, ()),
+            [TreeFile(path, data, modes[path] == "100755") for path, data in sorted(rewrite.files.items())],
+            CommitText(
+                message=messages.message(rewrite, rules[rewrite.name], release, suffix),
+                author=messages.AUTHOR,
+                date=date,
+            ),
+        )
 
 
 def recall(store: Store, lock: locks.Lock) -> Series | None:
@@ -128,10 +175,10 @@ def recall(store: Store, lock: locks.Lock) -> Series | None:
     if base is None or tip is None or store.tree_of(tip) != lock.result_tree:
         return None
     exported = store.mails(base, tip)
-    if [hashlib.sha256(mail).hexdigest() for mail in exported] != [patch.sha256 for patch in lock.patches]:
+    if [hashlib.sha256(mail).hexdigest() for mail in exported] != [patch.sha256 for patch in lock.applied]:
         return None  # another git may spell mails in another way
     stats = map(messages.diffstat, exported)
-    names = (patch.name for patch in lock.patches)
+    names = (patch.name for patch in lock.applied)
     patches = tuple(Patch(*parts) for parts in zip(names, exported, stats, strict=True))
     return Series(replace(lock, tool=locks.TOOL), patches)
 

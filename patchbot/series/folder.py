@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from patchbot.errors import RepositoryError, UsageError
 from patchbot.series.mail import Patch, parse
@@ -42,22 +42,26 @@ def unlisted(folder: Path) -> tuple[str, ...]:
 
 
 def _ordered(order: Path) -> list[str]:
-    names: dict[str, int] = {}
-    for number, line in enumerate(_bytes(order).decode("utf-8", "surrogateescape").splitlines(), 1):
-        name, *options = line.partition("#")[0].split() or [""]
+    names: list[str] = []
+    taken: dict[str, int] = {}
+    for number, line in enumerate(_bytes(order).decode("utf-8", "surrogateescape").split("\n"), 1):
+        word, *options = line.partition("#")[0].split() or [""]
         where = f"{order}:{number}"
-        if not name:
+        if not word:
             continue
+        name = PurePosixPath(word).as_posix()  # ./a is a
         if set(options) - _OPTIONS:
             raise RepositoryError(f"the options {' '.join(options)} are not known here", where=where)
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise RepositoryError(f"{name} is outside the folder", where=where)
-        if name in names:
-            raise RepositoryError(f"{name} stands in line {names[name]} already", where=where)
+        stem = name.removesuffix(SUFFIX)
+        if stem in taken:
+            raise RepositoryError(f"{name} stands in line {taken[stem]} already", where=where)
         if not (order.parent / name).is_file():
             raise RepositoryError(f"names {name}, which is not there", where=where)
-        names[name] = number
-    return list(names)
+        taken[stem] = number
+        names.append(name)
+    return names
 
 
 def _bytes(file: Path) -> bytes:
@@ -70,12 +74,14 @@ def _bytes(file: Path) -> bytes:
 def slugs(subjects: Iterable[str]) -> tuple[str, ...]:
     """Return a name for each patch by its subject, no two of them alike."""
     taken: set[str] = set()
+    numbers: dict[str, int] = {}
     out = []
     for subject in subjects:
         stem = re.sub(r"[^A-Za-z0-9]+", "-", subject).strip("-")[:_SLUG].strip("-") or "patch"
-        name, number = stem, 2
+        name, number = stem, numbers.get(stem.lower(), 2)
         while name.lower() in taken:
             name, number = f"{stem}-{number}", number + 1
+        numbers[stem.lower()] = number
         taken.add(name.lower())
         out.append(name)
     return tuple(out)

@@ -87,6 +87,16 @@ def applied(
     return tuple(out)
 
 
+def joined(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return changes in order with those that touch each other as one."""
+    out: list[Change] = []
+    for change in changes:
+        if out and change.start <= out[-1].end:
+            change = Change(out[-1].start, change.end, out.pop().lines + change.lines)  # noqa: PLW2901
+        out.append(change)
+    return tuple(out)
+
+
 def settled(base: Sequence[bytes], changes: Sequence[Change]) -> tuple[Change, ...]:
     """Return the same changes where equal lines leave a choice of place: as far down as they go.
 

@@ -19,7 +19,11 @@ TOOL = f"wasmtime-patchbot {patchbot.__version__}"
 
 @dataclass(frozen=True, slots=True)
 class LockedPatch:
-    """A patch of a series, as the lock names it; ``sha256`` is of the patch file, ``files`` what it changes."""
+    """A patch of a release, as the lock names it.
+
+    ``rule`` is the digest of the rule that made it, or the form of a carried patch; ``sha256`` is of the patch
+    file, ``files`` what it changes.  One that the release does without has neither.
+    """
 
     name: str
     kind: str
@@ -55,9 +59,14 @@ class Lock:
     crates: tuple[LockedCrate, ...]
 
     @property
+    def applied(self) -> tuple[LockedPatch, ...]:
+        """The patches that are in the series."""
+        return tuple(patch for patch in self.patches if patch.verdict.applied)
+
+    @property
     def digest(self) -> str:
         """A digest of the series: of its patches in their order, and of the trees it goes between."""
-        words = [self.base_tree, self.result_tree, *(f"{p.name} {p.sha256}" for p in self.patches)]
+        words = [self.base_tree, self.result_tree, *(f"{p.name} {p.sha256}" for p in self.applied)]
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 

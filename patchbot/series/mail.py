@@ -5,10 +5,12 @@ One patch a file.  Bytes that are not UTF-8 are kept as Python's ``surrogateesca
 
 from __future__ import annotations
 
-import email.errors
-import email.header
+import base64
 import email.utils
+import itertools
+import quopri
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from patchbot.errors import RepositoryError
@@ -17,7 +19,12 @@ from patchbot.series.diffs import FileDiff
 
 _HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:")
 _FROM = re.compile(rb"From [0-9a-f]{40,64} ")
-_PREFIX = re.compile(r"\A(?:\s*\[[^\]]*PATCH[^\]]*\]\s*)+")
+_PREFIX = re.compile(r"\A(?:\s*\[[^\]]*\bPATCH\b[^\]]*\]\s*)+")
+# RFC 2047, and the language that RFC 2231 puts behind the charset
+_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
+_RUN = re.compile(rf"{_WORD.pattern}(?:\s*{_WORD.pattern})*")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_MAX_ZONE = 100 * 60 * 60  # seconds: git has two digits for hours
 _MAX_LINE = 100_000  # of a header: whatever is longer is no mail
 
 
@@ -43,15 +50,15 @@ def parse(data: bytes, name: str, where: str, *, strict: bool = True) -> Patch:
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
         raise RepositoryError("has a NUL byte: this is no patch", where=f"{where}:{line}")
-    lines = data.split(b"\n")
-    if lines and not lines[-1]:
-        lines.pop()
+    *lines, rest = data.split(b"\n")
+    if rest:  # as git has it: whoever cut it off may have cut more
+        raise RepositoryError("ends in the middle of a line", where=f"{where}:{len(lines) + 1}")
     headers, body = _headers(lines, where)
     start = _diff(lines, body)
     if start is None:
         raise RepositoryError("has no diff", where=f"{where}:{max(len(lines), 1)}", hint=_EMPTY)
     files = diffs.parse(lines[start:], where, first_line=start + 1, strict=strict)
-    message = _message(headers.get("subject", ""), lines[body:start], name)
+    message = _message(headers.get("subject", ""), _words(lines[body:start], headers), name)
     return Patch(name, data, message, _author(headers, where), _date(headers, where), files, where=where)
 
 
@@ -70,8 +77,8 @@ def _headers(lines: list[bytes], where: str) -> tuple[dict[str, str], int]:
             fields[-1].append(line)
         elif _HEADER.match(line) and len(line) < _MAX_LINE:
             fields.append([line])
-        elif not fields or not at:
-            return {}, 0
+        elif not any(row[0][:5].lower() == b"from:" or row[0][:8].lower() == b"subject:" for row in fields):
+            return {}, 0  # words that begin as a header does
         else:
             raise RepositoryError("is no header of a mail", where=f"{where}:{at + 1}")
         at += 1
@@ -98,20 +105,27 @@ def _refuse_encoded(headers: dict[str, str], where: str) -> None:
 def _decoded(value: bytes) -> str:
     """Return a header's value with its encoded words read (RFC 2047)."""
     text = re.sub(r"\r?\n(?=[ \t])", "", value.decode("utf-8", "surrogateescape")).strip()
-    if "=?" not in text:
-        return text
+    # blanks between two encoded words are no part of them; email.header takes raw UTF-8 beside them apart
+    return _RUN.sub(_run, text)
+
+
+def _run(match: re.Match[str]) -> str:
+    """Decode encoded words that follow each other: a character may begin in one and end in the next."""
+    out, held, charset = "", b"", ""
     try:
-        parts = email.header.decode_header(text)
-        return "".join(_part(part, charset) for part, charset in parts)
-    except (email.errors.HeaderParseError, LookupError, ValueError):
-        return text
-
-
-def _part(part: bytes | str, charset: str | None) -> str:
-    if isinstance(part, str):
-        return part
-    # between two words that are not encoded, email hands on raw latin-1 escapes
-    return part.decode(charset or "utf-8", "surrogateescape")
+        for word in _WORD.finditer(match[0]):
+            if word[1].lower() != charset:
+                out, held, charset = (
+                    out + held.decode(charset or "ascii", "surrogateescape"),
+                    b"",
+                    word[1].lower(),
+                )
+            data = word[3].encode("utf-8", "surrogateescape")
+            held += base64.b64decode(data) if word[2] in "bB" else quopri.decodestring(data, header=True)
+        out += held.decode(charset or "ascii", "surrogateescape")
+    except (LookupError, ValueError):
+        return match[0]
+    return re.sub(r"[\r\n\0]+", " ", out)
 
 
 def _diff(lines: list[bytes], body: int) -> int | None:
@@ -125,10 +139,20 @@ def _diff(lines: list[bytes], body: int) -> int | None:
     return None
 
 
-def _message(subject: str, text: list[bytes], name: str) -> str:
-    """Put subject and body together as a commit's message; what follows ``---`` is for mail readers only."""
-    body = text[: text.index(b"---")] if b"---" in text else text
-    words = b"\n".join(body).decode("utf-8", "surrogateescape").strip("\n")
+def _words(text: list[bytes], headers: dict[str, str]) -> str:
+    """Return a mail's text; what follows ``---`` is for mail readers only."""
+    rows: Iterator[bytes] = itertools.takewhile(lambda line: line.rstrip() != b"---", text)
+    body = b"\n".join(rows)
+    charset = re.search(r"charset=\"?([^\s\";]+)", headers.get("content-type", ""), re.IGNORECASE)
+    try:
+        return body.decode(charset[1] if charset else "utf-8")
+    except (LookupError, ValueError):
+        return body.decode("utf-8", "surrogateescape")
+
+
+def _message(subject: str, text: str, name: str) -> str:
+    """Put subject and body together as a commit's message."""
+    words = text.strip("\n")
     first = _PREFIX.sub("", subject).strip()
     if first:
         return f"{first}\n\n{words}\n" if words.strip() else f"{first}\n"
@@ -139,21 +163,28 @@ def _author(headers: dict[str, str], where: str) -> str:
     if "from" not in headers:
         return ""
     # as git writes it; email's own reader would take commas and brackets for more than a name
-    match = re.fullmatch(r"\s*(.*?)\s*<([^<>\s]*)>.*|\s*()(\S+@\S+)\s*", headers["from"], re.DOTALL)
+    match = re.fullmatch(r"\s*(.*?)\s*<([^<>]*)>.*|\s*()(\S+@\S+)\s*", headers["from"], re.DOTALL)
     if match is None:
         raise RepositoryError("its From: has no address", where=f"{where}:1")
-    name, address = (match[1] or "").strip('"'), match[2] or match[4] or ""
+    name, address = _QUOTED.sub(_unquoted, match[1] or ""), (match[2] or match[4] or "").strip()
     clean = "".join(char for char in name if char not in "<>\n\r\0")
-    return f"{clean} <{address}>"
+    return f"{clean} <{address}>".lstrip()
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    return re.sub(r"\\(.)", r"\1", match[1])
 
 
 def _date(headers: dict[str, str], where: str) -> str:
     if "date" not in headers:
         return ""
-    parsed = email.utils.parsedate_tz(headers["date"])
-    if parsed is None:
+    try:
+        parsed = email.utils.parsedate_tz(headers["date"])
+        seconds = email.utils.mktime_tz(parsed) if parsed else -1
+    except (ValueError, OverflowError, IndexError, TypeError):  # what its arithmetic makes of odd numbers
+        parsed, seconds = None, -1
+    zone = (parsed[9] or 0) if parsed else 0
+    if seconds < 0 or abs(zone) >= _MAX_ZONE:
         raise RepositoryError(f"its Date: cannot be read: {headers['date']!r}", where=f"{where}:1")
-    seconds = email.utils.mktime_tz(parsed)
-    zone = parsed[9] or 0
     sign, minutes = ("-", -zone // 60) if zone < 0 else ("+", zone // 60)
     return f"{seconds} {sign}{minutes // 60:02}{minutes % 60:02}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from unidiff.patch import PatchSet
@@ -60,10 +61,10 @@ def diffstat(mail: bytes) -> Diffstat:
     return Diffstat(tuple(file.path for file in patch), patch.added, patch.removed)
 
 
-def check(mail: bytes, rewrite: Rewrite) -> Diffstat:
-    """Return the mail's counts; raise ``RewriteError`` unless it changes exactly the files of the rewrite."""
+def check(mail: bytes, name: str, files: Collection[str]) -> Diffstat:
+    """Return the mail's counts; raise ``RewriteError`` unless it changes exactly the files that it should."""
     counts = diffstat(mail)
-    if set(counts.files) != set(rewrite.files):
-        odd = sorted(set(counts.files) ^ set(rewrite.files))
-        raise RewriteError(f"{rewrite.name}: the exported patch and the rewrite differ in {', '.join(odd)}")
+    if set(counts.files) != set(files):
+        odd = sorted(set(counts.files) ^ set(files))
+        raise RewriteError(f"{name}: the exported patch and the rewrite differ in {', '.join(odd)}")
     return counts

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from patchbot.series import items, lines, recognise
 from patchbot.series.lines import Change, Place
@@ -65,37 +66,53 @@ class _Text:
     oid: str
     how: How
     notes: tuple[str, ...]
-    rest: tuple[Change, ...]
+    rest: tuple[Change, ...] | None  # None where they are not known: one side is no text
 
 
 Diff = Callable[[Entry, Entry], tuple[Change, ...]]
-Renames = Callable[[], dict[str, str]]  # path before → path after, of what upstream moved
+
+
+class Source(Protocol):
+    """The tree that a patch was written for."""
+
+    tree: Tree
+
+    def moved(self, path: str) -> str | None:
+        """Return where upstream has moved a file of this tree, or None."""
 
 
 class Onto:
     """The tree that patches are put onto, with what is known of how it differs from theirs."""
 
-    def __init__(self, tree: Tree, origin: Tree, blobs: Blobs, diff: Diff, renames: Renames) -> None:
+    source: Source  # of the patch that is being placed
+
+    def __init__(self, tree: Tree, blobs: Blobs, diff: Diff) -> None:
         self.tree = tree
-        self._origin = origin
+        self._room = tree
         self._blobs = blobs
         self._diff = diff
-        self._renames = renames
         self._moved: dict[str, str] = {}
         self._chains: dict[str, tuple[str, tuple[Change, ...]]] = {}
 
     def take(self, placed: Placed) -> None:
-        """Make the changes of one file."""
-        for path, entry in placed.puts:
-            self.tree.put(path, entry)
+        """Remember how one file went; its changes are the caller's, in the order that all of them need."""
         if placed.chain is not None:
             path, oid, changes = placed.chain
             self._chains[path] = (oid, changes)
         if placed.moved is not None:
             self._moved.__setitem__(*placed.moved)
 
+    def make_room(self, steps: Sequence[Step]) -> None:
+        """Look at the files that a patch takes away: what it puts in their place finds them gone."""
+        gone = [
+            self._where(step.old_path)[0]
+            for step in steps
+            if step.old_path and step.base is not None and not step.copied and step.old_path != step.new_path
+        ]
+        self._room = self.tree.without(gone) if gone else self.tree
+
     def place(self, step: Step, name: str) -> Placed | Clash:
-        """Put a step of the patch ``name``; nothing is changed before ``take``."""
+        """Put a step of the patch ``name``, after ``make_room`` for all; nothing is changed before ``take``."""
         if step.base is None or step.old_path is None:
             return self._create(step)
         where, notes = self._where(step.old_path)
@@ -109,17 +126,17 @@ class Onto:
     def _where(self, path: str) -> tuple[str, tuple[str, ...]]:
         """Return where upstream has a file of the patch now."""
         here = self._moved.get(path, path)
-        if here == path and self.tree.get(path) is None and self._origin.original(path) is not None:
-            here = self._renames().get(path, path)
-            if self.tree.get(here) is None:
-                here = path
+        if here == path and self.tree.get(path) is None and self.source.tree.original(path) is not None:
+            moved = self.source.moved(path)
+            if moved is not None and self.tree.get(moved) is not None:
+                here = moved
         return here, ((f"upstream has {path} as {here}",) if here != path else ())
 
     # -- files that come and go --------------------------------------------------------------------
 
     def _create(self, step: Step) -> Placed | Clash:
         path, theirs = step.path, step.theirs
-        ours = self.tree.get(path)
+        ours = self._room.get(path)
         if ours == theirs:
             return Placed((), How.THERE)
         if ours is not None and ours.mode != FOLDER:
@@ -131,12 +148,14 @@ class Onto:
     def _not_free(self, step: Step, path: str) -> Clash | None:
         """Tell what keeps a new file from its path."""
         ours = self.tree.get(path)
-        if why := self.tree.blocked(path):
+        if why := self._room.blocked(path):
             return _clash(step, ours, "file/directory", why)
-        if twin := self.tree.twin(path):
+        if twin := self._room.twin(path):
             return _clash(step, ours, "twin", f"{path} and {twin} are one file on some systems")
         for folder in parents(path):
-            if self._origin.names(folder) and not self.tree.names(folder):
+            was, now = self.source.tree.original(folder), self.tree.original(folder)
+            # a folder that the series itself empties may be filled again
+            if was is not None and was.mode == FOLDER and now is None and not self.tree.holds(folder):
                 return _clash(step, ours, "directory gone", f"the release has no {folder} any more")
         return None
 
@@ -187,7 +206,8 @@ class Onto:
             how = max(how, How.MERGED, key=list(How).index)
         path = step.path
         moved = (path, target) if path != target else None
-        return Placed(tuple(puts), how, (*notes, *text.notes), (path, theirs.oid, text.rest), moved)
+        chain = (path, theirs.oid, text.rest) if text.rest is not None else None
+        return Placed(tuple(puts), how, (*notes, *text.notes), chain, moved)
 
     def _target(self, step: Step, ours: Entry, where: str) -> str | Clash:
         """Return where the changed file belongs: where upstream has it, or where the patch moves it."""
@@ -198,7 +218,8 @@ class Onto:
                 return where
             why = f"upstream has moved {step.old_path} to {where}, the patch to {step.new_path}"
             return _clash(step, ours, "rename/rename", why)
-        if self.tree.get(step.new_path) is not None:
+        there = self._room.get(step.new_path)
+        if there is not None and there.mode != FOLDER:
             return _clash(step, ours, "rename/add", f"the release has a {step.new_path}")
         return self._not_free(step, step.new_path) or step.new_path
 
@@ -212,7 +233,7 @@ class Onto:
             return _Text(ours.oid, How.THERE, (), ())
         upstream = self._upstream(step, base, ours)
         if theirs.oid == base.oid:
-            return _Text(ours.oid, How.SHIFTED, (), upstream or ())
+            return _Text(ours.oid, How.SHIFTED, (), upstream)
         if not {base.mode, ours.mode, theirs.mode} <= PLAIN:
             return _clash(step, ours, "content", f"{where} is {spoken(ours)}: both sides changed it")
         if step.changes is None or upstream is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,14 +19,16 @@ class PatchKind(StrEnum):
     """Where a patch comes from: a rule that is run again on each release, or a person."""
 
     GENERATED = "generated"
+    CARRIED = "carried"
 
 
 @dataclass(frozen=True, slots=True)
 class PatchPolicy:
     """One patch: why it exists, for which releases, and whether upstream will ever take it.
 
-    ``first`` and ``last`` bound the releases that may need it (None: no bound); ``upstream`` is a link or
-    ``never``; ``why`` a sentence for reviewers.
+    ``first`` and ``last`` bound the releases that may need it (None: no bound); ``until`` is the release from
+    which upstream has what a carried patch does; ``upstream`` is a link or ``never``; ``why`` a sentence for
+    reviewers.
     """
 
     name: str
@@ -35,6 +37,13 @@ class PatchPolicy:
     upstream: str
     first: Release | None = None
     last: Release | None = None
+    until: Release | None = None
+
+    def spans(self, release: Release) -> bool:
+        """Whether a release is between ``first`` and ``last``."""
+        too_early = self.first is not None and release < self.first
+        too_late = self.last is not None and release > self.last
+        return not too_early and not too_late
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +54,13 @@ class Policy:
     names: NamePolicy
     data: bytes
 
-    def check(self, release: Release, patches: list[str]) -> None:
-        """Raise ``ConfigError`` if a release has a patch that the policy does not expect there."""
+    def check(self, release: Release, patches: Sequence[str]) -> None:
+        """Raise ``ConfigError`` if a release has a generated patch that the policy does not expect there."""
         for name in patches:
             patch = self.patches.get(name)
-            if patch is None:
+            if patch is None or patch.kind is not PatchKind.GENERATED:
                 raise ConfigError(f"does not say why there is a patch {name}", where=FILE_NAME)
-            too_early = patch.first is not None and release < patch.first
-            too_late = patch.last is not None and release > patch.last
-            if too_early or too_late:
+            if not patch.spans(release):
                 span = f"{patch.first or 'the first'} to {patch.last or 'the newest release'}"
                 raise ConfigError(
                     f"{name} matched in {release}, and is expected from {span} only",
@@ -61,6 +68,11 @@ class Policy:
                     hint="upstream has changed a form that the rule knows: look at the patch, "
                     "then widen the range",
                 )
+
+    def carried(self, release: Release) -> tuple[PatchPolicy, ...]:
+        """Return the hand-written patches of a release in the order of the policy, dropped ones included."""
+        rows = (patch for patch in self.patches.values() if patch.kind is PatchKind.CARRIED)
+        return tuple(patch for patch in rows if patch.spans(release))
 
 
 def load(folder: Path) -> Policy:
@@ -108,7 +120,7 @@ def _entries(table: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 def _patch(entry: Mapping[str, Any], where: str) -> PatchPolicy:
     name, kind, why, upstream = _strings(
-        entry, where, "name", "kind", "why", "upstream", optional=("first", "last")
+        entry, where, "name", "kind", "why", "upstream", optional=("first", "last", "until")
     )
     try:
         patch = PatchPolicy(
@@ -118,11 +130,14 @@ def _patch(entry: Mapping[str, Any], where: str) -> PatchPolicy:
             upstream=upstream,
             first=Release.parse(entry["first"]) if "first" in entry else None,
             last=Release.parse(entry["last"]) if "last" in entry else None,
+            until=Release.parse(entry["until"]) if "until" in entry else None,
         )
     except (ValueError, TypeError, UsageError) as error:
         raise ConfigError(str(error), where=where) from None
     if patch.first is not None and patch.last is not None and patch.last < patch.first:
         raise ConfigError(f"no release is from {patch.first} to {patch.last}", where=where)
+    if patch.until is not None and patch.kind is not PatchKind.CARRIED:
+        raise ConfigError("until is for carried patches; a rule has first and last", where=where)
     return patch
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from patchbot.errors import RepositoryError
 from patchbot.series.diffs import FileDiff
-from patchbot.series.lines import Change, settled, split
+from patchbot.series.lines import Change, joined, settled, split
 from patchbot.series.mail import Patch
 from patchbot.series.trees import FOLDER, PLAIN, SUBMODULE, SYMLINK, Entry, Tree, spoken
 
@@ -197,13 +197,13 @@ def _patched(patch: Patch, file: FileDiff, old: bytes) -> tuple[bytes, tuple[Cha
         except ValueError as error:
             raise _wrong(patch, file.line, str(error)) from None
     if not file.hunks:
-        return (old if file.new_path is not None else b""), ()
+        return old, ()
     lines = split(old)
     out: list[bytes] = []
     at = 0
     for hunk in file.hunks:
         end = hunk.start + len(hunk.old)
-        if lines[hunk.start : end] != hunk.old:
+        if hunk.start > len(lines) or lines[hunk.start : end] != hunk.old:
             raise _wrong(
                 patch,
                 hunk.line,
@@ -214,5 +214,5 @@ def _patched(patch: Patch, file: FileDiff, old: bytes) -> tuple[bytes, tuple[Cha
         out += hunk.new
         at = end
     out += lines[at:]
-    changes = [change for hunk in file.hunks for change in hunk.changes]
+    changes = joined(change for hunk in file.hunks for change in hunk.changes)
     return b"".join(out), None if b"\0" in old else settled(lines, changes)

@@ -20,7 +20,7 @@ from patchbot.series.lines import Change
 from patchbot.series.mail import Patch
 from patchbot.series.place import Clash, How, Onto, Placed
 from patchbot.series.preimage import Blobs, Step
-from patchbot.series.trees import PLAIN, SUBMODULE, Entry, Tree
+from patchbot.series.trees import PLAIN, Entry, Tree
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -37,8 +37,11 @@ class Objects(Protocol):
     def digest(self, data: bytes) -> str:
         """Return the object id that a blob of these bytes has."""
 
+    def write(self, data: bytes) -> str:
+        """Write a blob, so that ``diff`` can be asked for it; return its id."""
+
     def diff(self, pairs: Pairs) -> list[tuple[Change, ...]]:
-        """Return the changes between the blobs of each pair."""
+        """Return the changes between the blobs of each pair, all of which the repository has."""
 
     def renames(self, old: str, new: str) -> dict[str, str]:
         """Return what was moved between two trees: path before → path after."""
@@ -77,7 +80,7 @@ def rebase(
     *,
     on_patch: Callable[[str], None] = lambda _: None,
 ) -> Rebased:
-    """Rebase patches for the tree ``old`` onto the tree ``new``.
+    """Rebase a series for the tree ``old``, each patch on top of those before, onto the tree ``new``.
 
     Raises ``RepositoryError`` with file and line if a patch is not for ``old``; what does not fit ``new`` is a
     verdict.
@@ -85,17 +88,42 @@ def rebase(
     blobs = Blobs(objects.blob, objects.digest)
     before = Tree(old, objects.tree)
     steps = [preimage.steps(patch, before, blobs) for patch in patches]
-    renames = _Renames(objects, old, new)
-    onto_tree = Tree(new, objects.tree)
+    source = _Source(objects, old, new)
+    return _placed(
+        list(zip(patches, steps, strict=True)), [source] * len(steps), new, objects, blobs, on_patch
+    )
+
+
+def carry(forms: Sequence[tuple[Patch, str]], new: str, objects: Objects) -> Rebased:
+    """Rebase patches that were each written for a tree of its own (its id beside it) onto the tree ``new``.
+
+    Raises as ``rebase`` does.
+    """
+    blobs = Blobs(objects.blob, objects.digest)
+    rows = [(patch, preimage.steps(patch, Tree(old, objects.tree), blobs)) for patch, old in forms]
+    sources = [_Source(objects, old, new) for _, old in forms]
+    return _placed(rows, sources, new, objects, blobs, lambda _: None)
+
+
+def _placed(
+    rows: Sequence[tuple[Patch, Sequence[Step]]],
+    sources: Sequence[_Source],
+    new: str,
+    objects: Objects,
+    blobs: Blobs,
+    on_patch: Callable[[str], None],
+) -> Rebased:
+    tree = Tree(new, objects.tree)
     diffs = _Diffs(objects, blobs)
-    diffs.prefetch(steps, onto_tree)
-    onto = Onto(onto_tree, Tree(old, objects.tree), blobs, diffs, renames)
+    diffs.prefetch([steps for _, steps in rows], tree)
+    onto = Onto(tree, blobs, diffs)
     dirty: dict[str, str] = {}  # path → the patch that does not fit there
     outcomes = []
-    for patch, parts in zip(patches, steps, strict=True):
+    for (patch, steps), source in zip(rows, sources, strict=True):
         on_patch(patch.name)
-        outcomes.append(_one(patch, parts, onto, dirty))
-    return Rebased(tuple(outcomes), blobs, onto_tree)
+        onto.source = source
+        outcomes.append(_one(patch, steps, onto, dirty))
+    return Rebased(tuple(outcomes), blobs, tree)
 
 
 def replayed(patches: Sequence[Patch], tree: str, objects: Objects) -> Mapping[str, Entry | None]:
@@ -146,6 +174,7 @@ def _one(patch: Patch, steps: Sequence[Step], onto: Onto, dirty: dict[str, str])
     if rests := sorted({dirty[path] for path in paths if path in dirty}):
         dirty.update(dict.fromkeys(paths - dirty.keys(), patch.name))
         return Outcome(patch, Verdict.TAINTED, notes=(f"rests on {', '.join(rests)}",))
+    onto.make_room(steps)
     placed = [onto.place(step, patch.name) for step in steps]
     clashes = tuple(part for part in placed if isinstance(part, Clash))
     if clashes:
@@ -153,9 +182,14 @@ def _one(patch: Patch, steps: Sequence[Step], onto: Onto, dirty: dict[str, str])
         return Outcome(patch, Verdict.CONFLICT, conflicts=clashes)
     done = [part for part in placed if isinstance(part, Placed)]
     changes: dict[str, Entry | None] = {}
-    for part in sorted(done, key=lambda part: any(entry is not None for _, entry in part.puts)):
+    # what goes makes room first: a path may change hands
+    for path, entry in sorted(
+        (put for part in done for put in part.puts), key=lambda put: put[1] is not None
+    ):
+        onto.tree.put(path, entry)
+        changes[path] = entry
+    for part in done:
         onto.take(part)
-        changes.update(part.puts)
     notes = tuple(note for part in done for note in part.notes)
     return Outcome(patch, _verdict(steps, done), notes=notes, changes=changes)
 
@@ -171,18 +205,20 @@ def _verdict(steps: Sequence[Step], done: Sequence[Placed]) -> Verdict:
     return Verdict.SHIFTED if any(part.how is How.SHIFTED for part in done) else Verdict.UNCHANGED
 
 
-class _Renames:
-    """What upstream moved, looked for once and only if a file is missing."""
+class _Source:
+    """The tree that a patch was written for, and what upstream has moved since, looked for only if asked."""
 
     def __init__(self, objects: Objects, old: str, new: str) -> None:
+        self.tree = Tree(old, objects.tree)
         self._objects = objects
         self._trees = (old, new)
-        self._found: dict[str, str] | None = None
+        self._renames: dict[str, str] | None = None
 
-    def __call__(self) -> dict[str, str]:
-        if self._found is None:
-            self._found = self._objects.renames(*self._trees)
-        return self._found
+    def moved(self, path: str) -> str | None:
+        """Return where upstream has moved a file of this tree, or None."""
+        if self._renames is None:
+            self._renames = self._objects.renames(*self._trees)
+        return self._renames.get(path)
 
 
 class _Diffs:
@@ -196,6 +232,9 @@ class _Diffs:
     def __call__(self, base: Entry, ours: Entry) -> tuple[Change, ...]:
         pair = (base.oid, ours.oid)
         if pair not in self._known:
+            for oid in pair:
+                if self._objects.blob(oid) is None:  # a patch before this one has made it
+                    self._objects.write(self._blobs.get(oid))
             (self._known[pair],) = self._objects.diff([pair])
         return self._known[pair]
 
@@ -218,8 +257,3 @@ class _Diffs:
 
 def _oid(entry: Entry | None) -> str:
     return entry.oid if entry is not None else ""
-
-
-def submodule_of(entry: Entry) -> str:
-    """Return the commit of a submodule's entry, empty for anything else."""
-    return entry.oid if entry.mode == SUBMODULE else ""

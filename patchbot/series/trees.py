@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from patchbot.model.paths import folded
@@ -35,11 +35,11 @@ class Tree:
 
     def get(self, path: str) -> Entry | None:
         """Return what is at ``path``; a folder has the mode ``FOLDER``."""
-        if path in self._changed:
-            return self._changed[path]
-        if path in self._added:
+        if (entry := self._changed.get(path)) is not None:
+            return entry
+        if path in self._added:  # perhaps where a file was
             return Entry(FOLDER, "")
-        return self.original(path)
+        return None if path in self._changed else self.original(path)
 
     def original(self, path: str) -> Entry | None:
         """Return what was at ``path`` before all changes."""
@@ -53,6 +53,13 @@ class Tree:
             while path:
                 path, _, name = path.rpartition("/")
                 self._added.setdefault(path, set()).add(name)
+
+    def without(self, paths: Iterable[str]) -> Tree:
+        """Return the same tree without some files, to look at."""
+        tree = Tree(self._root, self._read)
+        tree._changed = {**self._changed, **dict.fromkeys(paths)}
+        tree._added = self._added
+        return tree
 
     def changes(self) -> Mapping[str, Entry | None]:
         """Return all changes by path."""
