@@ -585,6 +585,68 @@ def rebase(**options: Any) -> int:  # noqa: ANN401 - click's options
 
 
 @cli.command()
+@click.argument("release")
+@click.option("--continue", "proceed", is_flag=True, help="Take what is in the clone, and go on.")
+@click.option("--abort", is_flag=True, help="Forget the clone; nothing of it is taken.")
+@_common
+def resolve(release: str, proceed: bool, abort: bool, **options: Any) -> int:  # noqa: ANN401, FBT001 - click's options
+    """Solve by hand what keeps a carried patch from a release.
+
+    Makes a normal clone of the release's sources with the patch in conflict, as git leaves a merge. Edit, git
+    add, then --continue: what is there becomes the patch's form for this release and those after it, and the
+    next patch in conflict is up. Exit code 5 while one is.
+
+    \b
+    Examples:
+      patchbot resolve 36.0.20
+      patchbot resolve 36.0.20 --continue
+      patchbot resolve 36.0.20 --abort
+    """
+    from patchbot.model import Release  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline import resolve as stage  # noqa: PLC0415
+    from patchbot.report import screens  # noqa: PLC0415
+
+    if proceed and abort:
+        raise UsageError("--continue takes what --abort forgets", hint="give one or the other")
+    here = _Work(options)
+    with here.open() as work:
+        wanted = Release.parse(release)
+        if abort:
+            forgot = stage.abort(work, wanted)
+            text = "forgotten\n" if forgot else f"nothing was being resolved for {wanted}\n"
+            here.print({"schema": 1, "release": str(wanted), "forgotten": forgot}, text)
+            return 0
+        found = stage.proceed(work, wanted) if proceed else stage.begin(work, wanted)
+        here.print(found.to_json(), screens.resolving(found.to_json()))
+        return ConflictError.exit_code if found.patch else 0
+
+
+@cli.command()
+@click.argument("first", metavar="RELEASE")
+@click.argument("second", metavar="RELEASE")
+@_common
+def diff(first: str, second: str, **options: Any) -> int:  # noqa: ANN401 - click's options
+    """Compare the series of two releases, patch by patch.
+
+    Patches are paired by name. Suffix, line numbers and blob ids, which differ in every release, are left out:
+    what is shown is what the patches do differently.
+
+    \b
+    Examples:
+      patchbot diff 10.0.2 11.0.2
+      patchbot diff 8.0.1 36.0.20 --json
+    """
+    from patchbot.model import Release  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline import compare as stage  # noqa: PLC0415
+    from patchbot.report import screens  # noqa: PLC0415
+
+    here = _Work(options)
+    data = stage.compare(here.config.patches, Release.parse(first), Release.parse(second))
+    here.print(data, screens.compared(data))
+    return 0
+
+
+@cli.command()
 @click.option("--all", "everything", is_flag=True, help="Every release that upstream has published.")
 @_common
 def status(**options: Any) -> int:  # noqa: ANN401 - click's options

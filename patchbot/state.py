@@ -35,6 +35,7 @@ def _sources(rooms: Iterable[str]) -> Iterable[Path]:
     yield _PACKAGE / "truth.py"
     yield _PACKAGE / "targets.py"
     yield _PACKAGE / "store.py"
+    yield _PACKAGE / "commits.py"
     for room in ("model", *rooms):
         yield from (file for file in (_PACKAGE / room).rglob("*") if file.suffix in {".py", ".rs"})
 

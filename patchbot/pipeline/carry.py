@@ -68,6 +68,12 @@ def import_forms(work: Workspace, releases: Sequence[Release]) -> None:
                 _imported(work, form)
 
 
+def forms_of(work: Workspace, release: Release) -> list[tuple[Form, str]]:
+    """Return the forms that a release takes, each with the tree that it was written for."""
+    forms = (_form(work, policy, release) for policy in work.policy.carried(release))
+    return [(form, _imported(work, form).tree) for form in forms if form is not None]
+
+
 def carry(work: Workspace, imported: ImportedRelease) -> Carried:
     """Put the hand-written patches onto a release; nothing is written.
 
@@ -127,5 +133,5 @@ def _refuse_open(rows: Sequence[Row], release: Release) -> None:
         text = "\n".join(lines)
         raise ConflictError(
             f"carried patches do not fit wasmtime {release}:\n{text}",
-            hint=f"write a form for it: {carried.FOLDER}/NAME/{release}{carried.SUFFIX} in the folder of patches",
+            hint=f"`patchbot resolve {release}` makes a clone to solve it in",
         )

@@ -99,6 +99,36 @@ def rebased(result: Mapping[str, Any], repository: Path, out: Path | None) -> st
     return safe("\n".join(lines)).rstrip() + "\n"
 
 
+def resolving(state: Mapping[str, Any]) -> str:
+    """Return what ``resolve`` prints: what was taken, and what to do next."""
+    lines = [f"new form: {path}" for path in state["written"]]
+    release = state["release"]
+    if state["patch"] is None:
+        lines.append(f"all carried patches fit {release}; `patchbot sync {release}` makes its series")
+        return safe("\n".join(lines)) + "\n"
+    lines += [f"{state['patch']} does not fit {release}:"]
+    lines += [f"  {row['kind']}: {row['why']}" for row in state["conflicts"]]
+    lines += [
+        "",
+        f"  cd {state['clone']}",
+        "  git status, edit, git add",
+        f"  patchbot resolve {release} --continue",
+    ]
+    return safe("\n".join(lines)) + "\n"
+
+
+def compared(data: Mapping[str, Any]) -> str:
+    """Return what ``diff`` prints: a table of verdicts, then how each patch differs."""
+    patches = data["patches"]
+    rows = [("patch", data["from"], data["to"], "")]
+    rows += [(p["name"], p["from"] or "-", p["to"] or "-", p["pair"]) for p in patches]
+    lines = [table(rows)]
+    for patch in patches:
+        if patch["diff"]:
+            lines += [f"{patch['name']}:", *patch["diff"], ""]
+    return safe("\n".join(lines)).rstrip() + "\n"
+
+
 def forks(releases: Sequence[ForkedRelease]) -> str:
     """Return what ``fork`` prints: every forked crate with its reason, and what is shared."""
     out = []

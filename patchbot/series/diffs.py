@@ -22,6 +22,7 @@ _MORE = re.compile(rb"From |diff |@@ -\d|GIT binary patch")  # what no signature
 _MODES = {"100644", "100755", "120000", "160000"}
 _ESCAPES = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13, b'"': 34, b"\\": 92}
 _NONE = b"/dev/null"
+_WHOLE = 40  # letters of an object id that is not cut
 _NO_NEWLINE = b"\\ "
 
 
@@ -335,8 +336,9 @@ def _block(reader: _Reader) -> binary.Literal:
     while (line := reader.peek()) is not None and line:
         rows.append(line)
         reader.at += 1
-    if line is not None:
-        reader.at += 1
+    if line is None:
+        raise reader.wrong("this binary patch ends early", line=at)
+    reader.at += 1
     try:
         return binary.decode(rows, int(match[2]), delta=match[1] == b"delta")
     except ValueError as error:
@@ -364,6 +366,12 @@ def _described(
     if (created or deleted) and {b"rename from ", b"copy from "} & words.keys():
         raise reader.wrong("comes or goes, and is moved", line=header.line)
     old_mode, new_mode, old_oid, new_oid = _sides(reader, header)
+    if literal is not None and min(len(old_oid), len(new_oid)) < _WHOLE:  # git's apply.c refuses it too
+        raise reader.wrong(
+            "a binary patch without the whole ids of its blobs",
+            line=header.line,
+            hint="export it with `git format-patch --binary`",
+        )
     file = FileDiff(
         old_path=None if created else _checked(reader, header, old),
         new_path=None if deleted else _checked(reader, header, new),
@@ -422,6 +430,8 @@ def _paths(reader: _Reader, header: _Header, first: bytes) -> tuple[bytes, bytes
         same = (minus if minus is not None else plus) or b"", (plus if plus is not None else minus) or b""
         if minus is not None and plus is not None and minus != plus:
             raise reader.wrong(f"names two files and no rename: {minus!r}, {plus!r}", line=header.line)
+        if first.startswith(_START) and _both(reader, header, first.removeprefix(_START)) != same[0]:
+            raise reader.wrong(f"its lines are for another file: {same[0]!r}", line=header.line)
         return same
     name = _both(reader, header, first.removeprefix(_START))
     return name, name

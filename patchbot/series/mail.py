@@ -163,10 +163,10 @@ def _author(headers: dict[str, str], where: str) -> str:
     if "from" not in headers:
         return ""
     # as git writes it; email's own reader would take commas and brackets for more than a name
-    match = re.fullmatch(r"\s*(.*?)\s*<([^<>]*)>.*|\s*()(\S+@\S+)\s*", headers["from"], re.DOTALL)
+    match = re.fullmatch(r"(.*)<([^<>]*)>[^<>]*|\s*()(\S+@\S+)\s*", headers["from"], re.DOTALL)
     if match is None:
         raise RepositoryError("its From: has no address", where=f"{where}:1")
-    name, address = _QUOTED.sub(_unquoted, match[1] or ""), (match[2] or match[4] or "").strip()
+    name, address = _QUOTED.sub(_unquoted, (match[1] or "").strip()), (match[2] or match[4] or "").strip()
     clean = "".join(char for char in name if char not in "<>\n\r\0")
     return f"{clean} <{address}>".lstrip()
 

@@ -49,13 +49,17 @@ class Objects(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one patch fared, and what it changes in the new tree (path → entry, None for what goes)."""
+    """How one patch fared, and what it changes in the new tree (path → entry, None for what goes).
+
+    ``fitting`` is what a patch in conflict would change where it fits: nothing of it is in the tree.
+    """
 
     patch: Patch
     verdict: Verdict
     conflicts: tuple[Clash, ...] = ()
     notes: tuple[str, ...] = ()
     changes: Mapping[str, Entry | None] = field(default_factory=dict)
+    fitting: Mapping[str, Entry | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +181,11 @@ def _one(patch: Patch, steps: Sequence[Step], onto: Onto, dirty: dict[str, str])
     onto.make_room(steps)
     placed = [onto.place(step, patch.name) for step in steps]
     clashes = tuple(part for part in placed if isinstance(part, Clash))
+    done = [part for part in placed if isinstance(part, Placed)]
     if clashes:
         dirty.update(dict.fromkeys(paths, patch.name))
-        return Outcome(patch, Verdict.CONFLICT, conflicts=clashes)
-    done = [part for part in placed if isinstance(part, Placed)]
+        fitting = {path: entry for part in done for path, entry in part.puts}
+        return Outcome(patch, Verdict.CONFLICT, conflicts=clashes, fitting=fitting)
     changes: dict[str, Entry | None] = {}
     # what goes makes room first: a path may change hands
     for path, entry in sorted(

@@ -153,7 +153,7 @@ def test_a_conflict_names_every_place_and_nothing_is_written(work: Workspace) ->
         stage.sync(work, LAST)
     assert "trap-code, conflict (its form for 8.0.1)" in str(caught.value)
     assert f"{FILE}:17: both sides changed the same lines" in str(caught.value)
-    assert "carried/NAME/10.0.2.patch" in str(caught.value.hint)
+    assert "`patchbot resolve 10.0.2`" in str(caught.value.hint)
     assert not (work.config.patches / "10.0.2").exists()
 
 
