@@ -186,6 +186,10 @@ class Store:
 
     def tree_of(self, commit: str) -> str:
         """Return the tree id of a commit."""
+        if self._reader is not None and _OBJECT_ID.fullmatch(commit):
+            kind, data = self.find_object(commit) or ("", b"")
+            if kind == "commit":
+                return data.partition(b"\n")[0].removeprefix(b"tree ").decode()
         return self._git("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").decode().strip()
 
     def write_blob(self, data: bytes) -> str:
@@ -313,12 +317,11 @@ class Store:
         """
         if not pairs:
             return b""
-        trees = []
-        for side in (0, 1):
-            rows = b"".join(
-                f"100644 blob {pair[side]}\t{number:08}\0".encode() for number, pair in enumerate(pairs)
-            )
-            trees.append(self._git("mktree", "-z", stdin=rows).decode().strip())
+        sides = (
+            "".join(f"100644 blob {pair[side]}\t{number:08}\n" for number, pair in enumerate(pairs))
+            for side in (0, 1)
+        )
+        trees = self._git("mktree", "--batch", stdin="\n".join(sides).encode()).decode().split()
         flags = (
             "--unified=0",
             "--inter-hunk-context=0",

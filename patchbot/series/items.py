@@ -5,6 +5,7 @@ A merge puts a hunk where its lines are; this says whether that is still the sam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ _RUST = (
     *("macro_definition", "foreign_mod_item", "const_item", "static_item"),
 )
 _C = ("function_definition", "struct_specifier", "union_specifier", "enum_specifier")
+_CLOSED = frozenset({"function_item", "const_item", "static_item", "macro_definition", "function_definition"})
 _KEPT = 64  # files of which the items are kept: a series comes back to few
 
 
@@ -104,6 +106,8 @@ def _walk(
         if here.type in kinds:
             path = (*path, _item(here, data))
             yield path
+            if here.type in _CLOSED:  # what stands in a function is told by the function
+                continue
         stack += [(child, path) for child in reversed(here.named_children)]
 
 
@@ -114,6 +118,21 @@ def _item(node: Node, data: bytes) -> Item:
     label = " ".join(data[node.start_byte : end].decode(errors="replace").split())
     short = " ".join((name.text or b"").decode(errors="replace").split()) if name is not None else label
     return Item(label, short[:60], node.start_point.row, node.end_point.row)
+
+
+# Lines without any of these neither begin nor end an item, a comment or a string.
+_SHAPES = re.compile(
+    rb"[{}\"]|/\*|\*/|\b(?:fn|impl|mod|trait|struct|enum|union|macro_rules|extern|const|static)\b"
+)
+
+
+def shapes(base: Sequence[bytes], changes: Sequence[Change]) -> bool:
+    """Whether changes could move the borders of items; if not, every line is in the item that it was in."""
+    return any(
+        _SHAPES.search(line)
+        for change in changes
+        for line in (*change.lines, *base[change.start : change.end])
+    )
 
 
 def moved(base: Items, ours: Items, change: Change, at: int, upstream: Sequence[Change]) -> str | None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Protocol
 
 from patchbot.series import items, lines, recognise
+from patchbot.series.items import Items
 from patchbot.series.lines import Change, Place
 from patchbot.series.preimage import Blobs, Step
 from patchbot.series.recognise import Seen
@@ -202,6 +204,8 @@ class Onto:
             how = How.THERE
         elif how is How.THERE or base.mode != theirs.mode == ours.mode:  # lines, mode and path are parts
             how = How.PARTLY
+        elif how is How.EXACT and ours.mode != base.mode:  # the patch's text says the old mode
+            how = How.SHIFTED
         elif notes:
             how = max(how, How.MERGED, key=list(How).index)
         path = step.path
@@ -284,13 +288,18 @@ class _Merging:
         self._path = path
         self._there = [place for place in places if place.agreed(self.old)]
         self._lands = [place for place in places if place.theirs and not place.ours]
-        read = items.reader_of(path)
-        self._items = (read(base), read(ours)) if read is not None else None
+        self._texts = (base, ours)
+        self._quiet = not items.shapes(self.old, upstream)
         self._strays = {place: self._stray(place) for place in self._lands}
         self._seen = {place: self._recognised(place) for place in self._lands}
         self.elsewhere = frozenset(
             place for place in self._lands if self._seen[place] is Seen.YES and not self._stray_copy(place)
         )
+
+    @cached_property
+    def _items(self) -> tuple[Items, Items] | None:
+        read = items.reader_of(self._path)
+        return (read(self._texts[0]), read(self._texts[1])) if read is not None else None
 
     def overlaps(self) -> str | None:
         """Return why the text does not merge, or None."""
@@ -332,7 +341,7 @@ class _Merging:
         )
 
     def _stray(self, place: Place) -> str | None:
-        if self._items is None:
+        if self._quiet or self._items is None:
             return None
         shift = place.at - place.start
         for change in place.theirs:

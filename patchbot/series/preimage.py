@@ -140,7 +140,9 @@ def _base(patch: Patch, file: FileDiff, before: Entry | None, blobs: Blobs) -> E
     if before is not None and before.oid.startswith(named):
         if file.old_mode and file.old_mode != before.mode and not {file.old_mode, before.mode} <= PLAIN:
             raise _wrong(patch, file.line, f"{file.old_path} is {spoken(before)} here")
-        return Entry(file.old_mode or before.mode, before.oid)
+        # a patch that changes no mode says one all the same; git apply goes by the file's own
+        kept = file.old_mode == file.new_mode and file.new_path is not None
+        return Entry(before.mode if kept else file.old_mode or before.mode, before.oid)
     if not named:
         raise _wrong(
             patch, file.line, f"{file.old_path} is not in the tree that the patch is for", "is --from right?"
@@ -160,6 +162,8 @@ def _theirs(
     patch: Patch, file: FileDiff, base: Entry | None, blobs: Blobs
 ) -> tuple[Entry | None, tuple[Change, ...] | None]:
     mode = file.new_mode or (base.mode if base is not None else "100644")
+    if base is not None and file.old_mode == file.new_mode:
+        mode = base.mode  # see `_base`
     if SUBMODULE in {mode, base.mode if base is not None else mode}:
         return _submodule(patch, file, base, mode), None
     old = blobs.get(base.oid) if base is not None else b""
