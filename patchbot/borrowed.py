@@ -41,6 +41,20 @@ class Borrowed(Store):
                 )
         return [row[0] for row in rows]
 
+    def commits_with(self, line: bytes, path: str, first: str, last: str) -> list[tuple[str, str]]:
+        """Return id and subject of the commits behind ``first`` that changed how often a line stands in a file.
+
+        Oldest first; empty where the history is not at hand.
+        """
+        text = line.decode("utf-8", "surrogateescape")
+        flags = ("--no-merges", "--reverse", "--format=%H%x00%s", f"-S{text}")
+        try:
+            out = self._git("--literal-pathspecs", "log", *flags, f"{first}..{last}", "--", path)
+        except RepositoryError:  # a shallow or partial clone
+            return []
+        rows = (row.partition("\0") for row in out.decode(errors="replace").splitlines())
+        return [(oid, subject) for oid, _, subject in rows]
+
     def commit_of(self, tree: str) -> str:
         """Return a commit that holds just a tree, for series whose base is none."""
         env = {f"GIT_{who}_DATE": "0 +0000" for who in ("AUTHOR", "COMMITTER")}

@@ -10,7 +10,7 @@ from pathlib import Path
 from patchbot import files
 from patchbot.borrowed import Borrowed, borrow, resolve_in
 from patchbot.commits import CommitText
-from patchbot.errors import RepositoryError, UsageError
+from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
 from patchbot.model import JsonObject, Verdict
 from patchbot.pipeline.gitobjects import GitObjects, tree_changes
 from patchbot.report.terminal import Reporter
@@ -20,6 +20,7 @@ from patchbot.series.place import Clash
 from patchbot.series.rebase import Outcome, Rebased
 
 _CONFLICTS = "conflicts"
+_NAMED = 3  # commits of upstream that are named for one patch
 _NOBODY = "patchbot <patchbot@invalid>"
 
 
@@ -84,23 +85,35 @@ def run(request: Request, reporter: Reporter) -> Result:
     """
     _refuse_foreign(request)
     with borrow(request.repository) as store:
-        base_tree, onto_tree, onto, patches = _read(request, store)
+        given = _read(request, store)
         objects = GitObjects(store)
-        with reporter.task("rebase", len(patches)) as task:
-            done = rebase.rebase(patches, base_tree, onto_tree, objects, on_patch=task.advance)
-        commits = _commit(store, done, onto)
-        tip = commits[-1] if commits else onto
+        with reporter.task("rebase", len(given.patches)) as task:
+            done = rebase.rebase(
+                given.patches, given.base_tree, given.onto_tree, objects, on_patch=task.advance
+            )
+        commits = _commit(store, done, given.onto)
+        tip = commits[-1] if commits else given.onto
         tree = store.tree_of(tip)
-        mails = _exported(store, objects, done, (onto, onto_tree), (tip, tree))
+        mails = _exported(store, objects, done, (given.onto, given.onto_tree), (tip, tree))
         delivered = store.lend_back()
-        result = Result(base_tree, onto_tree, tree, tip, done.outcomes, mails, delivered)
+        outcomes = tuple(_with_commits(store, outcome, given) for outcome in done.outcomes)
+        result = Result(given.base_tree, given.onto_tree, tree, tip, outcomes, mails, delivered)
         if request.patches is not None:
             result = replace(result, unlisted=folder.unlisted(request.patches))
         if request.out is not None:
-            request.out.absolute().parent.mkdir(parents=True, exist_ok=True)
-            with files.locked(request.out.absolute().parent):
+            with files.locked(_parent(request.out)):
                 files.replace_folder(request.out, _folder(result, done))
     return result
+
+
+def _parent(out: Path) -> Path:
+    """Return the folder that ``out`` is to be in, made if it is not there: a lock needs one."""
+    parent = out.absolute().parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot be made: {error.strerror}", where=parent) from None
+    return parent
 
 
 def _refuse_foreign(request: Request) -> None:
@@ -129,19 +142,31 @@ def _refuse_foreign(request: Request) -> None:
 # -- what goes in -------------------------------------------------------------------------------------
 
 
-def _read(request: Request, store: Borrowed) -> tuple[str, str, str, tuple[Patch, ...]]:
-    """Return the trees of both sides, the commit to build on, and the patches."""
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """Both sides by object ids (``base`` and ``onto`` are commits where there are any), and the patches."""
+
+    base: str
+    base_tree: str
+    onto: str
+    onto_tree: str
+    patches: tuple[Patch, ...]
+
+
+def _read(request: Request, store: Borrowed) -> _Input:
     first, last = _range(request.commits) if request.commits is not None else ("", "")
     base = first or request.base or ""
-    names = [f"{base}^{{tree}}", f"{request.onto}^{{tree}}", f"{request.onto}^{{}}"]
+    names = [f"{base}^{{tree}}", f"{base}^{{}}", f"{request.onto}^{{tree}}", f"{request.onto}^{{}}"]
     names += [f"{first}^{{commit}}", f"{last}^{{commit}}"] if first else []
     names += [f"{request.base}^{{tree}}"] if first and request.base else []
-    base_tree, onto_tree, onto, *ends = resolve_in(request.repository, names)
+    base_tree, base, onto_tree, onto, *ends = resolve_in(request.repository, names)
     if onto == onto_tree:
         onto = store.commit_of(onto_tree)
     if request.patches is not None:
-        return base_tree, onto_tree, onto, folder.read(request.patches)
-    return base_tree, onto_tree, onto, _from_commits(store, ends[0], ends[1])
+        patches = folder.read(request.patches)
+    else:
+        patches = _from_commits(store, ends[0], ends[1])
+    return _Input(base, base_tree, onto, onto_tree, patches)
 
 
 def _range(commits: str) -> tuple[str, str]:
@@ -190,6 +215,16 @@ def _text_of(store: Borrowed, commit: str) -> CommitText:
         date=date,
         encoding=encoding[1].decode("latin-1") if encoding else "",
     )
+
+
+def _with_commits(store: Borrowed, outcome: Outcome, given: _Input) -> Outcome:
+    """Name upstream's commits that have what a patch does, where the history between both sides is at hand."""
+    if outcome.verdict not in {Verdict.UPSTREAMED, Verdict.PARTLY_UPSTREAMED}:
+        return outcome
+    line, path = rebase.telling_line(outcome.patch)
+    found = store.commits_with(line, path, given.base, given.onto) if line else []
+    notes = (f"upstream's {oid[:12]} changed {path} so: {subject}" for oid, subject in found[:_NAMED])
+    return replace(outcome, notes=(*outcome.notes, *notes))
 
 
 # -- what comes out -----------------------------------------------------------------------------------

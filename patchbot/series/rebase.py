@@ -161,6 +161,23 @@ def refuse_lost_lines(before: Patch, after: Patch, verdict: Verdict) -> None:
             )
 
 
+def telling_line(patch: Patch) -> tuple[bytes, str]:
+    """Return the longest line that a patch adds, or removes if it adds none, with its file; empty without lines.
+
+    It is the one that history is asked for, so it has no line end.
+    """
+    best: tuple[int, int, bytes, str] = (0, 0, b"", "")
+    for file in patch.files:
+        for hunk in file.hunks:
+            for change in hunk.changes:
+                removed = hunk.old[change.start - hunk.start : change.end - hunk.start]
+                for added, rows in ((1, change.lines), (0, removed)):
+                    best = max(
+                        best, *((added, len(row.strip()), row.strip(), file.path) for row in rows), best
+                    )
+    return best[2], best[3]
+
+
 def _counted(files: Sequence[FileDiff]) -> tuple[Counter[bytes], Counter[bytes]]:
     """Count the lines that a patch adds, and those that it removes."""
     added: Counter[bytes] = Counter()
