@@ -19,7 +19,7 @@ from patchbot.series import carried as forms
 from patchbot.series import export, lock, message
 from patchbot.series import policy as policies
 from patchbot.targets import KNOWN, Target
-from patchbot.upstream import importer, resolve
+from patchbot.upstream import importer, resolve, tags
 
 LOCKS = "locks"
 
@@ -45,7 +45,10 @@ class Synced:
             "series": self.change.value,
             "crates": len(self.imported.crates),
             "names": len(self.inventory.names(Kind.OWN)),
-            "patches": [{"name": p.name, "verdict": p.verdict.value} for p in self.lock.patches],
+            "patches": [
+                {"name": p.name, "kind": p.kind, "rule": p.rule, "verdict": p.verdict.value}
+                for p in self.lock.patches
+            ],
             "base_tree": self.lock.base_tree,
             "result_tree": self.lock.result_tree,
             "flags": list(self.imported.flags),
@@ -116,7 +119,7 @@ def scan_to_json(imported: ImportedRelease, inventory: Inventory) -> JsonObject:
     from patchbot.symbols import per_target  # noqa: PLC0415 - parsers load only where needed
 
     crates = [
-        {"name": pin.name, "version": pin.version, "path": pin.path, "sha256": pin.sha256}
+        {"name": pin.name, "version": pin.version, "path": pin.path, "sha256": pin.sha256 or None}
         for pin in imported.crates
     ]
     return {
@@ -281,7 +284,7 @@ def committed_releases(patches: Path) -> tuple[Release, ...]:
 
 def stray_entries(patches: Path) -> tuple[str, ...]:
     """Return what stands in ``patches/`` and is no release, policy or lock."""
-    known = {policies.FILE_NAME, LOCKS, forms.FOLDER}
+    known = {policies.FILE_NAME, LOCKS, forms.FOLDER, tags.FILE_NAME}
     entries = (entry for entry in patches.iterdir() if entry.name not in known)
     return tuple(sorted(entry.name for entry in entries if not (entry / lock.FILE_NAME).is_file()))
 

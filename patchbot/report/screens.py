@@ -69,10 +69,33 @@ def synced(rows: Sequence[Mapping[str, object]]) -> str:
             continue
         patches: Sequence[Mapping[str, str]] = row["patches"]  # type: ignore[assignment]
         counts = f"{row['crates']} crates", f"{row['names']} names"
-        names = ", ".join(patch["name"] for patch in patches)
+        names = ", ".join(_named(patch) for patch in patches)
         lines.append((str(row["release"]), str(row["series"]), *counts, names))
     failed = sum(row["series"] == "failed" for row in rows)
-    return table(lines) + (f"\n{failed} of {len(rows)} failed\n" if failed else "")
+    spans = _form_spans(rows) if len(rows) > 1 else []
+    text = table(lines) + (f"\n{table(spans)}" if spans else "")
+    return text + (f"\n{failed} of {len(rows)} failed\n" if failed else "")
+
+
+def _named(patch: Mapping[str, str]) -> str:
+    """Name a patch; of one that a person wrote also how it fared."""
+    return patch["name"] if patch["kind"] == "generated" else f"{patch['name']} ({patch['verdict']})"
+
+
+def _form_spans(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """Return how far each form of a carried patch reaches among the releases, and how it fared on the way."""
+    spans: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for row in rows:
+        for patch in row.get("patches", ()):
+            if patch["kind"] != "generated":
+                form = " ".join(patch["rule"].split()[:2])
+                spans.setdefault((patch["name"], form), []).append((str(row["release"]), patch["verdict"]))
+    out = []
+    for (name, form), found in sorted(spans.items(), key=lambda item: item[0][0]):
+        counts = Counter(verdict for _, verdict in found)
+        reach = found[0][0] if len(found) == 1 else f"{found[0][0]} to {found[-1][0]}"
+        out.append((name, form, reach, ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common())))
+    return out
 
 
 def rebased(result: Mapping[str, Any], repository: Path, out: Path | None) -> str:

@@ -18,6 +18,7 @@ from patchbot.model import Release, TreeFile, Verdict
 from patchbot.pipeline import forks, many
 from patchbot.pipeline import sync as stage
 from patchbot.pipeline.work import Change, Workspace, workspace
+from patchbot.report import screens
 from patchbot.report.terminal import Reporter
 from patchbot.series import lock as locks
 
@@ -171,6 +172,19 @@ def test_one_release_in_conflict_does_not_keep_the_others(work: Workspace) -> No
     done = dict(many.sync_all(work, [FIRST, NEXT, LAST], jobs=2))
     assert isinstance(done[LAST], ConflictError)
     assert order(work, FIRST)[0] == order(work, NEXT)[0] == "trap-code.patch"
+
+
+def test_the_table_says_how_far_each_form_reaches(work: Workspace) -> None:
+    form(work, FIRST, patched(TEXT))
+    form(work, LAST, TEXT.replace("let code = 3;", "let code = 3300;"))
+    says(work)
+    done = many.sync_all(work, [FIRST, NEXT, LAST], jobs=1)
+    text = screens.synced([many.outcome_to_json(release, outcome) for release, outcome in done])
+    assert "trap-code (shifted), suffix-c" in text
+    assert text.splitlines()[-2:] == [
+        "trap-code  form 8.0.1   8.0.1 to 9.0.4  1 unchanged, 1 shifted",
+        "trap-code  form 10.0.2  10.0.2          1 unchanged",
+    ]
 
 
 def test_what_rests_on_a_conflict_is_named_too(work: Workspace) -> None:
