@@ -23,6 +23,7 @@ class GitObjects:
         self.blob = store.blob
         self.digest = store.digest
         self.renames = store.find_renames
+        self.added = store.find_added
         self.write = store.write_blob
 
     def tree(self, oid: str) -> Mapping[str, Entry]:

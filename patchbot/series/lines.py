@@ -15,11 +15,15 @@ Lines = tuple[bytes, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Change:
-    """Lines ``start`` to ``end`` (from 0, without ``end``) become ``lines``."""
+    """Lines ``start`` to ``end`` (from 0, without ``end``) become ``lines``.
+
+    ``elsewhere``: the lines are not gone, the text has them at another place.
+    """
 
     start: int
     end: int
     lines: Lines
+    elsewhere: bool = False
 
     @property
     def growth(self) -> int:
@@ -55,6 +59,8 @@ class Place:
 
     def agreed(self, base: Sequence[bytes]) -> bool:
         """Whether both sides made the same of it."""
+        if any(change.elsewhere for change in self.ours):
+            return False
         return self.both and self.of_ours(base) == self.of_theirs(base)
 
 
@@ -173,7 +179,7 @@ def merge(
             lines += base[place.start : place.end]
             rest.append(_moved(place, shift, theirs, base[place.start : place.end]))
         elif not place.theirs:
-            rest += [Change(c.start + shift, c.end + shift, c.lines) for c in place.ours]
+            rest += [replace(c, start=c.start + shift, end=c.end + shift) for c in place.ours]
             lines += place.of_ours(base)
         elif not place.ours or place.agreed(base):
             lines += theirs
@@ -186,7 +192,7 @@ def merge(
 
 def _moved(place: Place, shift: int, theirs: Lines, ours: Sequence[bytes]) -> Change:
     start = place.start + shift
-    return Change(start, start + len(theirs), tuple(ours))
+    return Change(start, start + len(theirs), tuple(ours), elsewhere=True)
 
 
 def marked(base: Sequence[bytes], at: Sequence[Place], *, ours: str, theirs: str) -> bytes:

@@ -9,28 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from functools import cached_property
 from typing import Protocol
 
-from patchbot.series import items, lines, recognise
-from patchbot.series.items import Items
-from patchbot.series.lines import Change, Place
+from patchbot.series import lines
+from patchbot.series.how import How
+from patchbot.series.lines import Change
 from patchbot.series.preimage import Blobs, Step
-from patchbot.series.recognise import Seen
+from patchbot.series.textmerge import TextMerge
 from patchbot.series.trees import FOLDER, PLAIN, Entry, Tree, parents, spoken
-
-_CONTEXT = 3
-
-
-class How(Enum):
-    """How a file took its part of a patch, the best first."""
-
-    EXACT = "the file is the one that the patch is for"
-    SHIFTED = "only line numbers moved"
-    MERGED = "upstream changed lines near it"
-    PARTLY = "the release had some of it"
-    THERE = "the release had it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +60,9 @@ class _Text:
 Diff = Callable[[Entry, Entry], tuple[Change, ...]]
 
 
+_TELLING = 64  # bytes of a file that nobody writes twice by chance
+
+
 class Source(Protocol):
     """The tree that a patch was written for."""
 
@@ -81,6 +70,9 @@ class Source(Protocol):
 
     def moved(self, path: str) -> str | None:
         """Return where upstream has moved a file of this tree, or None."""
+
+    def added(self, oid: str) -> str | None:
+        """Return where upstream has added a file with these bytes, or None."""
 
 
 class Onto:
@@ -145,7 +137,15 @@ class Onto:
             return _clash(step, ours, "add/add", f"the release has another {path}")
         if clash := self._not_free(step, path):
             return clash
+        if theirs is not None and (copy := self._copy(theirs)):
+            return _clash(step, None, "doubt", f"the release has the same file at {copy}: is it this change?")
         return Placed(((path, theirs),), How.EXACT, moved=(path, path))
+
+    def _copy(self, theirs: Entry) -> str | None:
+        """Return where upstream has added a file of these bytes, if they say enough to be no accident."""
+        if theirs.mode not in PLAIN or len(self._blobs.get(theirs.oid)) < _TELLING:
+            return None
+        return self.source.added(theirs.oid)
 
     def _not_free(self, step: Step, path: str) -> Clash | None:
         """Tell what keeps a new file from its path."""
@@ -169,11 +169,13 @@ class Onto:
         return _clash(step, None, "modify/delete", f"the release has no {step.old_path}, and no file like it")
 
     def _remove(self, step: Step, ours: Entry, where: str, notes: tuple[str, ...]) -> Placed | Clash:
-        if ours.oid != step.base_oid:
+        if ours != step.base:
             return _clash(
                 step, ours, "delete/modify", f"upstream has changed {where}, which the patch removes"
             )
-        return Placed(((where, None),), How.MERGED if notes else How.EXACT, notes)
+        if notes:
+            return _clash(step, ours, "delete/rename", f"{notes[0]}, and the patch removes it")
+        return Placed(((where, None),), How.EXACT)
 
     # -- files that change ---------------------------------------------------------------------------
 
@@ -202,16 +204,23 @@ class Onto:
         how = text.how
         if not puts:
             how = How.THERE
-        elif how is How.THERE or base.mode != theirs.mode == ours.mode:  # lines, mode and path are parts
+        elif self._has_part(step, ours, where) or how is How.THERE:
             how = How.PARTLY
-        elif how is How.EXACT and ours.mode != base.mode:  # the patch's text says the old mode
-            how = How.SHIFTED
-        elif notes:
+        elif ours.mode != base.mode or notes:  # the patch's text says the old mode
             how = max(how, How.MERGED, key=list(How).index)
         path = step.path
         moved = (path, target) if path != target else None
         chain = (path, theirs.oid, text.rest) if text.rest is not None else None
         return Placed(tuple(puts), how, (*notes, *text.notes), chain, moved)
+
+    @staticmethod
+    def _has_part(step: Step, ours: Entry, where: str) -> bool:
+        """Whether the release has the patch's new mode or new path; lines, mode and path are parts of a patch."""
+        mode = step.base is not None and step.theirs is not None and step.base.mode != step.theirs.mode
+        moved = step.old_path != step.new_path and not step.copied
+        return (mode and step.theirs is not None and step.theirs.mode == ours.mode) or (
+            moved and where == step.new_path
+        )
 
     def _target(self, step: Step, ours: Entry, where: str) -> str | Clash:
         """Return where the changed file belongs: where upstream has it, or where the patch moves it."""
@@ -258,7 +267,7 @@ class Onto:
     def _merge(
         self, step: Step, ours: Entry, where: str, upstream: tuple[Change, ...], name: str
     ) -> _Text | Clash:
-        merging = _Merging(
+        merging = TextMerge(
             base=self._blobs.get(step.base_oid),
             ours=self._blobs.get(ours.oid),
             path=where,
@@ -273,121 +282,6 @@ class Onto:
         assert merged is not None  # noqa: S101 - nothing overlaps
         oid = self._blobs.add(b"".join(merged.lines))
         return _Text(oid, merging.how(), merging.notes(), merged.ours)
-
-
-class _Merging:
-    """One text, its changes by both sides, and what is thought of each place."""
-
-    def __init__(
-        self, *, base: bytes, ours: bytes, path: str, upstream: tuple[Change, ...], places: tuple[Place, ...]
-    ) -> None:
-        self.old = lines.split(base)
-        self.new = lines.split(ours)
-        self.upstream = upstream
-        self.places = places
-        self._path = path
-        self._there = [place for place in places if place.agreed(self.old)]
-        self._lands = [place for place in places if place.theirs and not place.ours]
-        self._texts = (base, ours)
-        self._quiet = not items.shapes(self.old, upstream)
-        self._strays = {place: self._stray(place) for place in self._lands}
-        self._seen = {place: self._recognised(place) for place in self._lands}
-        self.elsewhere = frozenset(
-            place for place in self._lands if self._seen[place] is Seen.YES and not self._stray_copy(place)
-        )
-
-    @cached_property
-    def _items(self) -> tuple[Items, Items] | None:
-        read = items.reader_of(self._path)
-        return (read(self._texts[0]), read(self._texts[1])) if read is not None else None
-
-    def overlaps(self) -> str | None:
-        """Return why the text does not merge, or None."""
-        for place in self.places:
-            if place.both and not place.agreed(self.old):
-                there = " The release seems to have it already." if self._contained(place) else ""
-                return f"{self._path}:{place.at + 1}: both sides changed the same lines.{there}"
-        return None
-
-    def doubts(self) -> str | None:
-        """Return why a clean merge is not believed, or None."""
-        for place in self._lands:
-            at = f"{self._path}:{place.at + 1}"
-            if place in self.elsewhere:
-                continue
-            if self._seen[place] is not Seen.NO and not self._stray_copy(place):
-                line = self._copies(place)[0] + 1
-                return f"{at}: upstream has added the same lines at line {line}: is it this change?"
-            if self._seen[place] is Seen.YES:
-                line = self._copies(place)[0] + 1
-                return f"{at}: upstream has added the same lines in another place, at line {line}"
-            if stray := self._strays[place]:
-                return f"{at}: {stray}"
-        return None
-
-    def how(self) -> How:
-        """Return how the text took the patch."""
-        there = len(self._there) + len(self.elsewhere)
-        if there:
-            return How.PARTLY if len(self._lands) > len(self.elsewhere) else How.THERE
-        return How.SHIFTED if all(map(self._same_context, self._lands)) else How.MERGED
-
-    def notes(self) -> tuple[str, ...]:
-        """Return what a reviewer should know."""
-        return tuple(
-            f"{self._path}: the release has the lines for line {place.start + 1} at line {self._copies(place)[0] + 1}"
-            for place in self.places
-            if place in self.elsewhere
-        )
-
-    def _stray(self, place: Place) -> str | None:
-        if self._quiet or self._items is None:
-            return None
-        shift = place.at - place.start
-        for change in place.theirs:
-            if why := items.moved(*self._items, change, change.start + shift, self.upstream):
-                return why
-        return None
-
-    def _recognised(self, place: Place) -> Seen:
-        (change,) = place.theirs  # a patch's own changes never touch
-        wanted = sum(other.theirs[0].lines == change.lines for other in self._lands)
-        agreed = sum(recognise.count(p.of_ours(self.old), change.lines) for p in self._there if change.lines)
-        return recognise.seen(self.old, self.new, change, wanted=wanted, known=agreed)
-
-    def _copies(self, place: Place) -> list[int]:
-        """Return where ours has the lines that the patch adds."""
-        return recognise.found(self.new, place.theirs[0].lines)
-
-    def _stray_copy(self, place: Place) -> bool:
-        """Whether what upstream added stands in another item than the patch would put it."""
-        if self._items is None:
-            return False
-        change, size = place.theirs[0], len(place.theirs[0].lines)
-        wanted = items.labels(self._items[0].round(change.start, change.end))
-        return all(
-            items.labels(self._items[1].round(at, at)) != wanted
-            and items.labels(self._items[1].round(at + size, at + size)) != wanted
-            for at in self._copies(place)
-        )
-
-    def _contained(self, place: Place) -> bool:
-        added = [line for change in place.theirs for line in change.lines]
-        return bool(added) and recognise.count(place.of_ours(self.old), tuple(added)) > 0
-
-    def _same_context(self, place: Place) -> bool:
-        """Whether the lines round a place are those that the patch's hunk shows."""
-        for step in range(1, _CONTEXT + 1):
-            before = _line(self.old, place.start - step), _line(self.new, place.at - step)
-            size = place.end - place.start
-            after = _line(self.old, place.end + step - 1), _line(self.new, place.at + size + step - 1)
-            if before[0] != before[1] or after[0] != after[1]:
-                return False
-        return True
-
-
-def _line(text: Sequence[bytes], at: int) -> bytes:
-    return text[at] if 0 <= at < len(text) else b""
 
 
 def _clash(step: Step, ours: Entry | None, kind: str, why: str, marked: bytes | None = None) -> Clash:

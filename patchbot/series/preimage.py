@@ -57,8 +57,7 @@ class Blobs:
 class Step:
     """What a patch does to one file, by exact objects; a side without a path is not there.
 
-    ``changes`` are those of a text, None where only whole files can be compared.  ``again``: the patches
-    before have already made it so.
+    ``changes`` are those of a text, None where only whole files can be compared.
     """
 
     old_path: str | None
@@ -67,7 +66,6 @@ class Step:
     theirs: Entry | None
     changes: tuple[Change, ...] | None
     copied: bool
-    again: bool
     line: int
 
     @property
@@ -124,10 +122,7 @@ def _step(patch: Patch, file: FileDiff, tree: Tree, blobs: Blobs) -> Step:
             raise _wrong(patch, file.line, f"creates {file.new_path}, which is there already")
         before = there
     theirs, changes = _theirs(patch, file, base, blobs)
-    again = before is not None and before != base and before == theirs
-    return Step(
-        file.old_path, file.new_path, base, theirs, changes, copied=file.copied, again=again, line=file.line
-    )
+    return Step(file.old_path, file.new_path, base, theirs, changes, copied=file.copied, line=file.line)
 
 
 def _base(patch: Patch, file: FileDiff, before: Entry | None, blobs: Blobs) -> Entry | None:

@@ -16,9 +16,10 @@ from patchbot.errors import RepositoryError
 from patchbot.model import Verdict
 from patchbot.series import preimage
 from patchbot.series.diffs import FileDiff
+from patchbot.series.how import How
 from patchbot.series.lines import Change
 from patchbot.series.mail import Patch
-from patchbot.series.place import Clash, How, Onto, Placed
+from patchbot.series.place import Clash, Onto, Placed
 from patchbot.series.preimage import Blobs, Step
 from patchbot.series.trees import PLAIN, Entry, Tree
 
@@ -45,6 +46,9 @@ class Objects(Protocol):
 
     def renames(self, old: str, new: str) -> dict[str, str]:
         """Return what was moved between two trees: path before → path after."""
+
+    def added(self, old: str, new: str) -> dict[str, str]:
+        """Return the files that only the second tree has: object id → path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,21 @@ def rebase(
     blobs = Blobs(objects.blob, objects.digest)
     before = Tree(old, objects.tree)
     steps = [preimage.steps(patch, before, blobs) for patch in patches]
-    source = _Source(objects, old, new)
-    return _placed(
-        list(zip(patches, steps, strict=True)), [source] * len(steps), new, objects, blobs, on_patch
-    )
+    rows = list(zip(patches, steps, strict=True))
+    done = _placed(rows, [_Source(objects, old, new)] * len(rows), new, objects, blobs, on_patch)
+    if any(outcome.verdict is Verdict.UPSTREAMED for outcome in done.outcomes):
+        own = _Source(objects, old, old)
+        on_itself = _placed(rows, [own] * len(rows), old, objects, blobs, lambda _: None)
+        outcomes = map(_by_itself, done.outcomes, on_itself.outcomes)
+        return Rebased(tuple(outcomes), done.blobs, done.tree)
+    return done
+
+
+def _by_itself(outcome: Outcome, on_itself: Outcome) -> Outcome:
+    """Tell what the release has from what the patches before have done: that is done on their own base, too."""
+    if outcome.verdict is on_itself.verdict is Verdict.UPSTREAMED:
+        return Outcome(outcome.patch, Verdict.EMPTY)
+    return outcome
 
 
 def carry(forms: Sequence[tuple[Patch, str]], new: str, objects: Objects) -> Rebased:
@@ -219,7 +234,7 @@ def _one(patch: Patch, steps: Sequence[Step], onto: Onto, dirty: dict[str, str])
 def _verdict(steps: Sequence[Step], done: Sequence[Placed]) -> Verdict:
     there = [part.how is How.THERE for part in done]
     if all(there):
-        return Verdict.EMPTY if all(step.again for step in steps) else Verdict.UPSTREAMED
+        return Verdict.UPSTREAMED if steps else Verdict.EMPTY
     if any(there) or any(part.how is How.PARTLY for part in done):
         return Verdict.PARTLY_UPSTREAMED
     if any(part.how is How.MERGED for part in done):
@@ -235,12 +250,19 @@ class _Source:
         self._objects = objects
         self._trees = (old, new)
         self._renames: dict[str, str] | None = None
+        self._added: dict[str, str] | None = None
 
     def moved(self, path: str) -> str | None:
         """Return where upstream has moved a file of this tree, or None."""
         if self._renames is None:
             self._renames = self._objects.renames(*self._trees)
         return self._renames.get(path)
+
+    def added(self, oid: str) -> str | None:
+        """Return where upstream has added a file with these bytes, or None."""
+        if self._added is None:
+            self._added = self._objects.added(*self._trees)
+        return self._added.get(oid)
 
 
 class _Diffs:
