@@ -32,7 +32,16 @@ ENV = {
     **{f"GIT_{who}_DATE": "1700000000 +0000" for who in ("AUTHOR", "COMMITTER")},
 }
 # What Electron's patch scripts set: index writing is most of the time of `git am`.
-TUNED = ("-c", "index.version=4", "-c", "core.fsync=none", "-c", "index.skipHash=true", "-c", "core.untrackedCache=true")
+TUNED = (
+    "-c",
+    "index.version=4",
+    "-c",
+    "core.fsync=none",
+    "-c",
+    "index.skipHash=true",
+    "-c",
+    "core.untrackedCache=true",
+)
 
 
 def git(folder: Path, *args: str, data: bytes | None = None) -> str:
@@ -83,7 +92,9 @@ def stream(files: int, changed: int, patches: int) -> Iterator[bytes]:
         chosen = rng.sample(pool, 64 if number == patches // 2 else rng.randint(1, 8))
         for path in chosen:
             edited(rng, tree[path], f"PATCH_{number}", range(6, len(tree[path]) // 5))
-        yield from commit("series", parent, f"patch {number}: change {len(chosen)} files", {p: tree[p] for p in chosen})
+        yield from commit(
+            "series", parent, f"patch {number}: change {len(chosen)} files", {p: tree[p] for p in chosen}
+        )
         parent = ""
     yield b"done\n"
 
@@ -125,7 +136,17 @@ def measured(origin: Path, tool: str, mails: Path, want: str) -> float:
         if tool == "patchbot":
             clone(origin, here, "new")
             words = ["rebase", "-q", "--repo", str(here), "--from", "at-old", "--onto", "at-new"]
-            argv = [sys.executable, "-m", "patchbot", *words, "--patches", str(mails), "--out", str(out), "--json"]
+            argv = [
+                sys.executable,
+                "-m",
+                "patchbot",
+                *words,
+                "--patches",
+                str(mails),
+                "--out",
+                str(out),
+                "--json",
+            ]
             started = time.perf_counter()
             run = subprocess.run(argv, cwd=here, env=ENV, capture_output=True, check=False)
             seconds = time.perf_counter() - started
@@ -155,7 +176,9 @@ def expected(origin: Path) -> str:
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--files", type=int, default=6800)
     parser.add_argument("--changed", type=int, default=964)
     parser.add_argument("--patches", type=int, default=60)
@@ -179,10 +202,12 @@ def main() -> None:
     if given.json:
         print(json.dumps({"schema": 1, "seconds": times, "medians": medians, "peak_mb_of_any_child": peak}))
         return
-    print(f"{given.patches} patches, {given.files} files, {given.changed} of them changed upstream; median of {given.rounds}")
+    print(
+        f"{given.patches} patches, {given.files} files, {given.changed} of them changed upstream; median of {given.rounds}"
+    )
     for tool, seconds in medians.items():
         spread = f"{min(times[tool]):.2f} to {max(times[tool]):.2f}"
-        print(f"  {tool:20} {seconds:6.2f} s   {seconds / medians['patchbot']:5.1f}×   ({spread})")
+        print(f"  {tool:20} {seconds:6.2f} s   {seconds / medians['patchbot']:5.1f} x   ({spread})")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from git import Git  # noqa: TID251 - a part of the store
-
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
+from patchbot.gitpython import Git
 from patchbot.store import FORMATS, SEALED, Store, make_repository, run_git, seal_environment
 
 
@@ -57,7 +56,7 @@ class Borrowed(Store):
 
     def commit_of(self, tree: str) -> str:
         """Return a commit that holds just a tree, for series whose base is none."""
-        env = {f"GIT_{who}_DATE": "0 +0000" for who in ("AUTHOR", "COMMITTER")}
+        env = {f"GIT_{who}_DATE": "@0 +0000" for who in ("AUTHOR", "COMMITTER")}
         oid = self._git("commit-tree", "-m", "base", tree, env={**_NOBODY, **env}).decode().strip()
         self._git("pack-objects", "-q", str(self.path / "objects/pack/pack"), stdin=f"{oid}\n".encode())
         return oid  # in a pack, as all that is lent back
@@ -122,7 +121,7 @@ def resolve_in(lender: Path, revisions: Sequence[str]) -> list[str]:
     if words:
         raise UsageError(f"{words[0]!r} is no revision")
     try:
-        out = _in_lender(lender, "rev-parse", "--end-of-options", *revisions).decode().split()
+        out = in_lender(lender, "rev-parse", "--end-of-options", *revisions).decode().split()
     except RepositoryError:
         out = []
     out = [word for word in out if word != "--end-of-options"]  # git before 2.40 prints it as well
@@ -130,7 +129,7 @@ def resolve_in(lender: Path, revisions: Sequence[str]) -> list[str]:
         return out
     for revision in revisions:
         try:
-            _in_lender(lender, "rev-parse", "--verify", "--quiet", "--end-of-options", revision)
+            in_lender(lender, "rev-parse", "--verify", "--quiet", "--end-of-options", revision)
         except RepositoryError:
             name = revision.partition("^{")[0]
             raise UsageError(
@@ -146,8 +145,8 @@ def _facts(lender: Path) -> tuple[Path, Path, str]:
         raise RepositoryError("no such folder", where=lender)
     try:
         # a path may have line ends of its own, so it comes last, and one at a time
-        form, _, objects = os.fsdecode(_in_lender(lender, "rev-parse", *flags))[:-1].partition("\n")
-        shallow = os.fsdecode(_in_lender(lender, "rev-parse", *flags[1:3], "shallow"))[:-1]
+        form, _, objects = os.fsdecode(in_lender(lender, "rev-parse", *flags))[:-1].partition("\n")
+        shallow = os.fsdecode(in_lender(lender, "rev-parse", *flags[1:3], "shallow"))[:-1]
     except RepositoryError:
         raise RepositoryError("is not a git repository", where=lender) from None
     if form not in FORMATS:
@@ -155,7 +154,7 @@ def _facts(lender: Path) -> tuple[Path, Path, str]:
     return Path(objects), Path(shallow), form
 
 
-def _in_lender(lender: Path, *args: str) -> bytes:
+def in_lender(lender: Path, *args: str) -> bytes:
     """Ask the lender's own git something that runs nothing of its configuration."""
     git = Git(lender)
     # whose repository it is does not matter to a reader that runs no hook, filter or pager of it

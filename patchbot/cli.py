@@ -115,6 +115,9 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Print what would be don
 _jobs = click.option(
     "--jobs", "-j", type=click.IntRange(min=1), help="Processes to use; as many as there are cores."
 )
+_git = click.option(
+    "--git", "repository", metavar="REPOSITORY", help="Upstream's git repository: a folder or a URL."
+)
 _releases = click.argument("releases", nargs=-1, metavar="[RELEASE]...")
 
 
@@ -154,8 +157,22 @@ def _refuse_both(releases: Sequence[str], *, every: bool) -> None:
         raise UsageError("--all is every release, and some are named", hint="give one or the other")
 
 
-def _failures(done: Sequence[tuple[object, object]], *, every: bool) -> list[PatchbotError]:
-    """Tell and return what kept releases from being done; that of a single one is raised.
+def _refuse_two_sources(release: str | None, repository: str | None, tag: str | None) -> None:
+    """Raise ``UsageError`` unless there is a release, or a repository and a tag."""
+    if release is None and repository is None and tag is None:
+        raise UsageError("Missing argument RELEASE", hint="or --git REPOSITORY --tag vX.Y.Z")
+    if (repository is None) != (tag is None):
+        raise UsageError("--git and --tag go together", hint="for example --git ~/src/wasmtime --tag v8.0.1")
+    if release is not None and tag is not None:
+        raise UsageError(
+            f"--tag {tag} says which release, and {release} is named", hint="give one or the other"
+        )
+
+
+def _failures(
+    done: Sequence[tuple[object, object]], *, every: bool, more: bool = False
+) -> list[PatchbotError]:
+    """Tell and return what kept releases from being done; that of a single one is raised, unless there is ``more``.
 
     A release of which upstream has published only some crates is no failure among all of them.
     """
@@ -164,7 +181,7 @@ def _failures(done: Sequence[tuple[object, object]], *, every: bool) -> list[Pat
         for _, outcome in done
         if isinstance(outcome, PatchbotError) and not (every and isinstance(outcome, IncompleteRelease))
     ]
-    if failed and len(done) == 1:
+    if failed and len(done) == 1 and not more:
         raise failed[0]
     for error in failed:
         _tell(error)
@@ -253,24 +270,35 @@ def run(releases: tuple[str, ...], until: str, **options: Any) -> int:  # noqa: 
 @cli.command()
 @_releases
 @click.option("--all", "every", is_flag=True, help="Every release from 0.40.0 on that is not yanked.")
+@_git
 @_jobs
 @_dry_run
 @_allow_yanked
 @_common
-def sync(releases: tuple[str, ...], every: bool, jobs: int | None, **options: Any) -> int:  # noqa: ANN401, FBT001 - click's options
+def sync(
+    releases: tuple[str, ...],
+    every: bool,  # noqa: FBT001 - click's options
+    repository: str | None,
+    jobs: int | None,
+    **options: Any,  # noqa: ANN401
+) -> int:
     """Download releases and generate their patch series.
 
     Writes patches/RELEASE/ where the series has changed. Without RELEASE, what patchbot.toml says is due.
     A release that fails is named with the place, and does not keep the others.
+
+    With --git every file of the crates is held against the release's tag. What the tag names is locked in
+    patches/tags.toml: exit code 4 if it was moved to other files, 1 if a crate has a file that nothing explains.
 
     \b
     Examples:
       patchbot sync 8.0.1
       patchbot sync --dry-run
       patchbot sync --all --project /tmp/all-of-them
+      patchbot sync 8.0.1 --git https://github.com/bytecodealliance/wasmtime
     """
     from patchbot import workers  # noqa: PLC0415 - see _Work.open
-    from patchbot.pipeline import many  # noqa: PLC0415
+    from patchbot.pipeline import git_source, many  # noqa: PLC0415
     from patchbot.pipeline import run as job  # noqa: PLC0415
     from patchbot.pipeline.work import choose  # noqa: PLC0415
     from patchbot.report import screens  # noqa: PLC0415
@@ -281,39 +309,64 @@ def sync(releases: tuple[str, ...], every: bool, jobs: int | None, **options: An
         chosen = choose(work, releases, every=every)
         if options["dry_run"]:
             return _print_plan(here, job.plan(work, chosen, until=job.Stage.SYNC))
-        done = many.sync_all(work, chosen, jobs=jobs or workers.cores())
-    failed = _failures(done, every=every)
-    rows = [many.outcome_to_json(release, outcome) for release, outcome in done]
-    here.print({"schema": 1, "releases": rows}, screens.synced(rows))
+        processes, beside = jobs or workers.cores(), {}
+        if repository is None:
+            done = many.sync_all(work, chosen, jobs=processes)
+        else:
+            done, compared = git_source.sync_all(work, chosen, repository, jobs=processes)
+            beside = {release: {"git": row.to_json()} for release, row in compared.items()}
+    failed = _failures(done, every=every, more=bool(beside))
+    rows = [
+        {**many.outcome_to_json(release, outcome), **beside.get(release, {})} for release, outcome in done
+    ]
+    here.print({"schema": 1, "releases": rows}, screens.synced(rows) + screens.tagged(rows))
     return failed[0].exit_code if failed else 0
 
 
 @cli.command()
-@click.argument("release")
+@click.argument("release", required=False)
+@_git
+@click.option(
+    "--tag", metavar="TAG", help="The tag of a release in --git, such as v8.0.1, instead of RELEASE."
+)
 @click.option("--target", metavar="TRIPLE", help="Only what some build for this target has.")
 @_allow_yanked
 @_common
-def scan(release: str, target: str | None, **options: Any) -> int:  # noqa: ANN401 - click's options
+def scan(
+    release: str | None,
+    repository: str | None,
+    tag: str | None,
+    target: str | None,
+    **options: Any,  # noqa: ANN401 - click's options
+) -> int:
     """List the link-time names of a release: defined, imported, kept.
 
     Speaks of all targets at once; nothing is built. Exit code 1 if a place could hide a name and the policy
     says nothing of it.
+
+    With --git and --tag the release is read from a git repository alone, without a registry.
 
     \b
     Examples:
       patchbot scan 8.0.1
       patchbot scan 36.0.20 --json
       patchbot scan 8.0.1 --target s390x-unknown-linux-gnu
+      patchbot scan --git ~/src/wasmtime --tag v8.0.1
     """
     from patchbot.model import Release  # noqa: PLC0415 - see _Work.open
+    from patchbot.pipeline import git_source  # noqa: PLC0415
     from patchbot.pipeline import sync as stage  # noqa: PLC0415
     from patchbot.pipeline.target import find  # noqa: PLC0415
     from patchbot.report import screens  # noqa: PLC0415
 
+    _refuse_two_sources(release, repository, tag)
     here = _Work(options)
     wanted = find(target) if target else None
     with here.open() as work:
-        imported, inventory = stage.scan(work, Release.parse(release))
+        if repository is not None and tag is not None:
+            imported, inventory = git_source.scan(work, repository, tag)
+        else:
+            imported, inventory = stage.scan(work, Release.parse(release or ""))
     if wanted is not None:
         inventory = stage.on_target(inventory, wanted)
     here.print(stage.scan_to_json(imported, inventory), screens.inventory(imported, inventory))

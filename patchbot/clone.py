@@ -11,10 +11,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from git import Git, InvalidGitRepositoryError, NoSuchPathError, Repo  # noqa: TID251 - a part of the store
-
 from patchbot.commits import CommitText
 from patchbot.errors import RepositoryError
+from patchbot.gitpython import Git, InvalidGitRepositoryError, NoSuchPathError, Repo
 from patchbot.store import SEALED, Store, TreeEntry, make_repository, run_git
 
 _INDEX = ("update-index", "-z", "--index-info")

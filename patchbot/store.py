@@ -1,6 +1,6 @@
 """The git store: releases, series and forks as commits in one bare repository.
 
-The only importer of GitPython.  Git is driven through plumbing commands with every setting spelled out,
+Git is driven through plumbing commands with every setting spelled out,
 so neither the user's configuration nor the environment changes a byte of what comes out.
 
 Refs: ``refs/patchbot/upstream/<release>`` (one commit per release), ``refs/patchbot/lock/<release>``
@@ -21,13 +21,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else importing GitPython fails where git is missing
-
-from git import Git, GitCommandError, GitCommandNotFound, Repo  # noqa: TID251 - this module is the one place
-
 from patchbot import commits
 from patchbot.commits import EXECUTABLE, CommitText, TreeChange
 from patchbot.errors import EnvironmentProblem, RepositoryError
+from patchbot.gitpython import Git, GitCommandError, GitCommandNotFound, Repo
 from patchbot.model import TreeFile
 
 ZERO = "0" * 40
@@ -152,6 +149,8 @@ class Store:
                 self._reader.stdin.close()
             with suppress(GitCommandError):
                 self._reader.wait()
+            self._reader.stdout.close()
+            self._reader.stderr.close()
         self._repo.close()
 
     @property
@@ -275,17 +274,18 @@ class Store:
         with suppress(BrokenPipeError):  # a git that has died says nothing below either
             self._reader.stdin.write(f"{oid}\n".encode())
             self._reader.stdin.flush()
-        if not (line := self._reader.stdout.readline()):
+        line = self._reader.stdout.readline()
+        head = line.split()
+        if line and len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the id and "missing"
+            return None
+        data = self._reader.stdout.read(int(head[2]) + 1) if line else b""
+        if not line or len(data) != int(head[2]) + 1:  # git dies of a damaged object, in the middle of it
             raise RepositoryError(
                 f"git cannot read the object {oid}",
                 where=self.path,
                 hint="`git fsck` in the repository says what is damaged",
             )
-        head = line.split()
-        if len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the id and "missing"
-            return None
-        data = self._reader.stdout.read(int(head[2]) + 1)[:-1]
-        return head[1].decode(), data
+        return head[1].decode(), data[:-1]
 
     def blob(self, oid: str) -> bytes | None:
         """Return a blob's bytes, or None if nobody has it."""
@@ -342,6 +342,12 @@ class Store:
             out = self._git("diff-tree", "--find-renames=100%", *flags)
         words = out.split(b"\0")[:-1]
         return {os.fsdecode(words[n + 1]): os.fsdecode(words[n + 2]) for n in range(0, len(words), 3)}
+
+    def find_added(self, old: str, new: str) -> dict[str, str]:
+        """Return the files that only the tree ``new`` has: object id → path."""
+        flags = ("-r", "-z", "--no-renames", "--diff-filter=A", old, new)
+        words = self._git("diff-tree", *flags).split(b"\0")[:-1]
+        return {words[n].split()[3].decode(): os.fsdecode(words[n + 1]) for n in range(0, len(words), 2)}
 
     # -- mails -----------------------------------------------------------------------------------
 

@@ -93,7 +93,15 @@ def test_the_digest_of_the_code_changes_with_the_rooms_and_their_bytes(
     (tmp_path / "series" / "c.py").write_text("changed")
     (tmp_path / "symbols" / "notes.txt").write_text("no source")
     assert code("symbols") == before
-    for name in ("model/release.py", "commits.py", "store.py", "targets.py", "truth.py", "symbols/a.py", "symbols/b.rs"):
+    for name in (
+        "model/release.py",
+        "commits.py",
+        "store.py",
+        "targets.py",
+        "truth.py",
+        "symbols/a.py",
+        "symbols/b.rs",
+    ):
         (tmp_path / name).write_text("changed")
         after = code("symbols")
         assert after != before, name

@@ -103,7 +103,8 @@ class Dependency:
 class IndexEntry:
     """One line of a registry index: one version of one crate.
 
-    ``sha256`` is of the ``.crate`` file, in hex.  ``features`` joins ``features`` and ``features2``.
+    ``sha256`` is of the ``.crate`` file, in hex; empty for a crate that was read from upstream's repository,
+    which has none.  ``features`` joins ``features`` and ``features2``.
     ``published`` is RFC 3339 or empty where the registry does not say.
     """
 

@@ -77,6 +77,19 @@ def synced(rows: Sequence[Mapping[str, object]]) -> str:
     return text + (f"\n{failed} of {len(rows)} failed\n" if failed else "")
 
 
+def tagged(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what ``sync --git`` prints besides: a line on each release's crates beside its tag."""
+    titles = ("same", "normalised", "followed", "made", "submodule", "left_out")
+    lines = []
+    for git in (row["git"] for row in rows if "git" in row):
+        counts = [f"{git[title]} {title.replace('_', ' ')}" for title in titles if git[title]]
+        counts.append(f"{len(git['unexplained'])} unexplained")
+        if git["crates_commit"] != git["commit"]:
+            counts.append(f"packed from {git['crates_commit'][:12]}")
+        lines.append((git["tag"], git["commit"][:12], ", ".join(counts)))
+    return f"\n{table(lines)}" if lines else ""
+
+
 def _named(patch: Mapping[str, str]) -> str:
     """Name a patch; of one that a person wrote also how it fared."""
     return patch["name"] if patch["kind"] == "generated" else f"{patch['name']} ({patch['verdict']})"

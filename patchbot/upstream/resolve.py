@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from patchbot.errors import IncompleteRelease, RepositoryError, UsageError
 from patchbot.model import DependencyKind, ImportedRelease, IndexEntry, MissingCrate, Release, spoken_list
-from patchbot.upstream.source import Source, fetch_entries
+from patchbot.upstream.source import Index, Source, fetch_entries
 
 # Upstream publishes in lockstep and asks for its own crates by `=x.y.z` or, for the public ones, `^x.y.z`:
 # the number is the release's own (scripts/publish.rs, bump-version).
@@ -62,7 +62,7 @@ class OwnCrates:
     missing: tuple[MissingCrate, ...] = ()
 
 
-def own_crates(source: Source, roots: Sequence[str], release: Release, *, own: Sequence[str]) -> OwnCrates:
+def own_crates(source: Index, roots: Sequence[str], release: Release, *, own: Sequence[str]) -> OwnCrates:
     """Return upstream's own crates that ``roots`` reach over normal and build dependencies.
 
     Optional dependencies and those of any target count.  The first root must exist at ``release``; later

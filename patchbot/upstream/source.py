@@ -32,11 +32,15 @@ _ABSENT = {404, 410, 451}  # how a sparse index says "no such crate" (cargo book
 _AGAIN = {408, 429, 500, 502, 503, 504}
 
 
-class Source(Protocol):
-    """Something that has an index and crates."""
+class Index(Protocol):
+    """Something that lists crates."""
 
     def entries(self, name: str) -> dict[str, IndexEntry]:
         """Return the versions of a crate, empty if there is no such crate."""
+
+
+class Source(Index, Protocol):
+    """Something that has an index and crates."""
 
     def crate(self, entry: IndexEntry) -> bytes:
         """Return the ``.crate`` of an entry, checked against its digest."""
@@ -259,7 +263,7 @@ def open_source(index: str, *, default_index: str, cache: Cache, cargo: CargoCon
     return SparseRegistry(index, cache, cargo=cargo, offline=offline)
 
 
-def fetch_entries(source: Source, names: list[str]) -> dict[str, dict[str, IndexEntry]]:
+def fetch_entries(source: Index, names: list[str]) -> dict[str, dict[str, IndexEntry]]:
     """Ask for many crates at once."""
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         return dict(zip(names, pool.map(source.entries, names), strict=True))

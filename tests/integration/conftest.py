@@ -79,6 +79,7 @@ def elsewhere(real: Project) -> Project:
     (folder / "patches").mkdir(parents=True)
     shutil.copy(REPOSITORY / "patchbot.toml", folder)
     shutil.copy(REPOSITORY / "patches" / "policy.toml", folder / "patches")
+    shutil.copytree(REPOSITORY / "patches" / "carried", folder / "patches" / "carried")
     return Project(folder, real.cache)
 
 

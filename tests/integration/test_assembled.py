@@ -110,19 +110,21 @@ def test_every_s390x_file_is_there_compiled_or_not(
     assert {row["target"] for _, row in there} == {"s390x-unknown-linux-gnu" if compiled else ""}
 
 
-def test_files_that_upstream_cannot_compile_say_why(every: Mapping[str, Any]) -> None:
-    seen: dict[str, set[int]] = {}
+def test_fibers_that_upstream_cannot_compile_for_32_bits_do_with_their_patch(
+    every: Mapping[str, Any],
+) -> None:
+    found: dict[str, set[int]] = {}
     for release, row in rows(every):
-        if "asm_sym" in row["obstacle"]:
-            assert row["obstacle"].startswith(
-                "imports asm_sym, which wasmtime_asm_macros does not have (crates/fiber/"
-            )
-            seen.setdefault(row["path"].rpartition("/")[2], set()).add(release.major)
-    assert seen == {"x86.rs": set(range(5, 24)), "arm.rs": set(range(5, 24))}
+        assert "asm_sym" not in row["obstacle"], "fiber-32bit is there from 5 to 23"
+        name = row["path"].rpartition("/")[2]
+        if "crates/fiber/" in row["path"] and name in {"x86.rs", "arm.rs"} and row["verdict"] == "agrees":
+            found.setdefault(name, set()).add(release.major)
+    for name, majors in found.items():  # of those for which this machine has a compiler
+        assert majors >= set(range(5, 24)), name
 
 
 def test_what_debuggers_look_up_is_weak_but_on_windows(every: Mapping[str, Any]) -> None:
-    kept = {"__jit_debug_descriptor", "__jit_debug_register_code"}
+    kept = {"__jit_debug_descriptor", "__jit_debug_register_code", "__wasmtime_jit_debug_lock"}
     seen = [row for _, row in rows(every) if kept <= set(row["defined"])]
     assert {row["target"] for row in seen} >= {LINUX}
     assert all(row["verdict"] == "agrees" for row in seen), "weak or strong, as the scan says"

@@ -84,7 +84,8 @@ def test_stock_git_am_gives_the_recorded_tree(real: Project, release: str, tmp_p
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(file.data)
                 path.chmod(0o755 if file.executable else 0o644)
-    patches = sorted(str(p) for p in (REPOSITORY / "patches" / release).glob("*.patch"))
+    folder = REPOSITORY / "patches" / release
+    patches = [str(folder / name) for name in (folder / "series").read_text().split()]
     for command in (
         ["init", "--quiet"],
         ["add", "--force", "."],

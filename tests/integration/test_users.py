@@ -24,6 +24,7 @@ def wide(real: Project) -> Project:
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "patches").mkdir(parents=True)
     shutil.copy(REPOSITORY / "patches" / "policy.toml", folder / "patches")
+    shutil.copytree(REPOSITORY / "patches" / "carried", folder / "patches" / "carried")
     settings = (REPOSITORY / "patchbot.toml").read_text()
     (folder / "patchbot.toml").write_text(f"{settings}\n[fork]\nroots = {list(ROOTS)}\n")
     return Project(folder, real.cache)

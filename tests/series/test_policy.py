@@ -7,7 +7,7 @@ import pytest
 
 from patchbot.errors import ConfigError
 from patchbot.model import Release
-from patchbot.series import policy
+from patchbot.series import carried, policy
 from patchbot.symbols.rules import RULES
 
 PATCHES = Path(__file__).parents[2] / "patches"
@@ -32,9 +32,14 @@ def without(key: str) -> dict[str, object]:
     return {k: v for k, v in GOOD.items() if k != key}
 
 
-def test_the_projects_own_policy_says_why_for_every_rule_and_for_nothing_else() -> None:
+def test_the_projects_own_policy_says_why_for_every_rule_and_every_carried_patch() -> None:
     ours = policy.load(PATCHES)
-    assert set(ours.patches) == set(RULES)
+    kinds = {kind: {n for n, p in ours.patches.items() if p.kind is kind} for kind in policy.PatchKind}
+    assert kinds[policy.PatchKind.GENERATED] == set(RULES)
+    assert kinds[policy.PatchKind.CARRIED] == {folder.name for folder in (PATCHES / "carried").iterdir()}
+    assert not carried.strays(PATCHES, sorted(kinds[policy.PatchKind.CARRIED]))
+    for name in kinds[policy.PatchKind.CARRIED]:
+        assert all(form.read().message.startswith(f"{name}: ") for form in carried.forms(PATCHES, name))
     assert all(entry.why.endswith(".") for entry in ours.patches.values())
     assert all(e.upstream == "never" or e.upstream.startswith("https://") for e in ours.patches.values())
     assert ours.data == (PATCHES / policy.FILE_NAME).read_bytes()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 from support import crates
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -642,13 +644,15 @@ class Upstream:
         return MANIFEST.format(name=item.name, version=version, package=package + item.package, rest=rest)
 
     def project(self, folder: Path, *, pinned: tuple[str, ...] = ()) -> None:
-        """Make a project folder that follows this upstream, with this repository's own policy."""
+        """Make a project folder that follows this upstream, with this repository's policy for what is generated."""
         (folder / ".cargo").mkdir(parents=True)
         (folder / "patches").mkdir()
         pins = ", ".join(f'"{release}"' for release in pinned)
         (folder / "patchbot.toml").write_text(f"[track]\npinned = [{pins}]\n")
-        policy = Path(__file__).parents[2] / "patches" / "policy.toml"
-        (folder / "patches" / "policy.toml").write_bytes(policy.read_bytes())
+        policy = tomlkit.parse((Path(__file__).parents[2] / "patches" / "policy.toml").read_text())
+        for patch in [p for p in policy["patch"] if p["kind"] == "carried"]:  # of real sources
+            policy["patch"].remove(patch)
+        (folder / "patches" / "policy.toml").write_text(tomlkit.dumps(policy))
         (folder / ".cargo" / "config.toml").write_text(
             f'[source.crates-io]\nreplace-with = "here"\n\n[source.here]\nlocal-registry = "{self.folder}"\n'
         )

@@ -1,0 +1,209 @@
+"""Tags of another repository: what they name, and how their commits come into the store.
+
+A folder is read through its objects (``borrowed``): neither its configuration nor its hooks take part, and a
+partial clone will do.  From anywhere else git fetches, with the user's own words on how to get there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchbot import files
+from patchbot.borrowed import borrow, in_lender
+from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
+from patchbot.gitpython import Git
+from patchbot.store import SEALED, Store, run_git
+
+# git would run a program for any other (gitremote-helpers(7)); ext:: runs whatever its address says
+_TRANSPORTS = ("file", "git", "http", "https", "ssh")
+_SCP = re.compile(r"[^/:\s]+:[^:].*", re.DOTALL)  # user@host:path, ssh without its scheme
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+
+# The store is sealed against the user's settings since these change what git makes.  How a server is reached is
+# another matter: without proxy, credential helper or certificate many could not fetch at all.  None of these
+# settings changes a byte of what comes back.
+_REACH = r"^(credential|http|url)\.|^core\.(sshcommand|gitproxy)$"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A repository somewhere else: its address for git, and its folder if it is on this machine."""
+
+    address: str
+    folder: Path | None = None
+
+    def __str__(self) -> str:
+        return _PASSWORD.sub("", self.address)
+
+
+def origin(address: str, start: Path) -> Origin:
+    """Return the repository that a user named, a folder relative to ``start`` or an address.
+
+    Raises ``UsageError`` for what git would take for an option or run a program for, ``RepositoryError`` if it
+    is neither a folder nor an address.
+    """
+    if not address or address.startswith("-") or any(ord(char) < ord(" ") for char in address):
+        raise UsageError(
+            f"{address!r} is no repository", hint="name a folder or a URL; ./ before a folder's name"
+        )
+    path = start / address
+    if path.exists():
+        whole = path.absolute()
+        return Origin(str(whole), whole if whole.is_dir() else None)  # a file may be a bundle
+    scheme = re.match(r"([A-Za-z0-9+.-]+)(://|::)", address)
+    if scheme is not None and (scheme[2] == "::" or scheme[1].lower() not in _TRANSPORTS):
+        raise UsageError(
+            f"git would run a program to read {address!r}",
+            hint=f"give a folder, or a URL that begins with {', '.join(_TRANSPORTS)}",
+        )
+    if scheme is None and _SCP.fullmatch(address) is None:
+        raise RepositoryError("no such folder", where=address)
+    return Origin(address)
+
+
+def find_tag(store: Store, source: Origin, tag: str) -> str:
+    """Return the id of the commit that a tag names; that of an annotated tag is followed.
+
+    Raises ``RepositoryError`` if there is no such tag or ``source`` is no repository, ``EnvironmentProblem`` if
+    it cannot be reached.
+    """
+    if source.folder is not None:
+        commit, names = _local_tag(source.folder, tag)
+    else:
+        commit, names = _remote_tag(store, source, tag)
+    if commit is None:
+        near = difflib.get_close_matches(tag, names, n=3)
+        raise RepositoryError(
+            f"has no tag {tag}",
+            where=source,
+            hint=f"near it: {', '.join(near)}" if near else "`git ls-remote --tags` lists those that it has",
+        )
+    return commit
+
+
+def take(store: Store, source: Origin, tag: str, commit: str) -> None:
+    """Bring the commit that ``tag`` names into the store, without the history behind it; no ref is moved.
+
+    Raises ``RepositoryError`` if what the tag names is no commit, or another one by now, and
+    ``EnvironmentProblem`` if ``source`` cannot be reached.
+    """
+    if source.folder is not None:
+        _copy(store, source.folder, commit)
+    else:
+        flags = ("--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+        _ask(
+            store, source, "fetch", *flags, "--no-auto-maintenance", "--", source.address, f"refs/tags/{tag}"
+        )
+    found = store.find_object(commit)
+    if found is None:
+        raise RepositoryError(f"{tag} was moved in this moment", where=source, hint="run again")
+
+
+def _copy(store: Store, folder: Path, commit: str) -> None:
+    """Copy a commit's objects as a pack; those that a partial clone does not have are left out."""
+    with borrow(folder) as lender:
+        if lender.object_format != store.object_format:
+            raise RepositoryError(
+                f"its objects have {lender.object_format} ids, and the store's {store.object_format}",
+                where=folder,
+            )
+        flags = ("--quiet", "--revs", "--missing=allow-any", "--stdout")
+        wanted = f"--shallow {commit}\n{commit}\n".encode()
+        pack = run_git(_sealed(lender.path), ["pack-objects", *flags], where=folder, stdin=wanted)
+    run_git(_sealed(store.path), ["index-pack", "--stdin"], where=store.path, stdin=pack)
+    # git's list of commits whose parents are not there; else every walk over this one would miss them
+    shallow = store.path / "shallow"
+    known = shallow.read_text(encoding="ascii").split() if shallow.is_file() else []
+    files.write(shallow, "".join(f"{oid}\n" for oid in sorted({*known, commit})).encode())
+
+
+def _local_tag(folder: Path, tag: str) -> tuple[str | None, list[str]]:
+    """Return the commit of a tag, or None and the tags of the same line of releases."""
+    try:
+        out = in_lender(folder, "for-each-ref", "--format=%(refname)", f"refs/tags/{_line(tag)}.*")
+    except RepositoryError as error:
+        hint = "name the folder of a clone, bare or not, or a URL"
+        raise RepositoryError(error.what, where=folder, hint=hint) from None
+    try:
+        flags = ("--verify", "--quiet", "--end-of-options")
+        found = in_lender(folder, "rev-parse", *flags, f"refs/tags/{tag}^{{commit}}")
+    except RepositoryError:
+        return None, _short(out.decode(errors="replace").splitlines())
+    return found.decode().split()[-1], []
+
+
+def _remote_tag(store: Store, source: Origin, tag: str) -> tuple[str | None, list[str]]:
+    """Return the commit of a tag, or None and the tags of the same line of releases."""
+    ref = f"refs/tags/{tag}"
+    rows = _listed(store, source, ref, f"{ref}^{{}}")
+    commit = rows.get(f"{ref}^{{}}", rows.get(ref))
+    if commit is not None:
+        return commit, []
+    return None, _short(_listed(store, source, f"refs/tags/{_line(tag)}.*"))
+
+
+def _line(tag: str) -> str:
+    return tag.partition(".")[0]
+
+
+def _short(refs: Iterable[str]) -> list[str]:
+    return [ref.removeprefix("refs/tags/") for ref in refs if not ref.endswith("^{}")]
+
+
+def _listed(store: Store, source: Origin, *patterns: str) -> dict[str, str]:
+    """Return refs of a server by their whole name; git's patterns match the ends of names as well."""
+    out = _ask(store, source, "ls-remote", "--", source.address, *patterns)
+    rows = (line.partition("\t") for line in out.decode(errors="replace").splitlines())
+    return {ref: oid for oid, _, ref in rows if ref.startswith("refs/tags/")}
+
+
+def _ask(store: Store, source: Origin, *args: str) -> bytes:
+    """Run git against a server, with the user's settings on how to reach it and none besides."""
+    git = _sealed(store.path)
+    reach = _user_settings(store)
+    first = int(SEALED["GIT_CONFIG_COUNT"])
+    git.update_environment(
+        GIT_CONFIG_COUNT=str(first + len(reach)),
+        **{f"GIT_CONFIG_KEY_{first + n}": key for n, (key, _) in enumerate(reach)},
+        **{f"GIT_CONFIG_VALUE_{first + n}": value for n, (_, value) in enumerate(reach)},
+        # above every setting, so that none of url.*.insteadOf leads to a program either
+        GIT_ALLOW_PROTOCOL=":".join(_TRANSPORTS),
+    )
+    try:
+        return run_git(git, args, where=store.path)
+    except RepositoryError as error:
+        words = error.what.replace(source.address, str(source))
+        if source.address.startswith("file://") or Path(source.address).exists():
+            raise RepositoryError(words, where=source, hint="is it a git repository?") from None
+        raise EnvironmentProblem(
+            words,
+            where=source,
+            hint="check the address, the network and proxy, and who you are to that server",
+        ) from None
+
+
+def _user_settings(store: Store) -> list[tuple[str, str]]:
+    """Return what the machine's and the user's configuration say on how servers are reached, in git's order."""
+    found: list[tuple[str, str]] = []
+    for scope in ("--system", "--global"):
+        words = ["config", scope, "--includes", "--null", "--get-regexp", _REACH]
+        try:
+            out = run_git(
+                Git(store.path), words, where=store.path
+            )  # not sealed: these are what it is asked for
+        except RepositoryError:  # there is none, or nothing of that in it
+            continue
+        for row in out.decode(errors="surrogateescape").split("\0")[:-1]:
+            key, equals, value = row.partition("\n")
+            found.append((key, value if equals else "true"))
+    return found
+
+
+def _sealed(folder: Path) -> Git:
+    git = Git(folder)
+    git.update_environment(**SEALED)
+    return git
