@@ -300,11 +300,14 @@ def _refuse_other_words(before: Patch, after: Patch) -> None:
     if before.encoding:
         return  # git has put it into UTF-8
     # without words the name stands for them
-    if after.message.split() != (before.message.split() or [before.name]):
+    same_words = after.message.split() == (before.message.split() or [before.name])
+    same_author = after.author.partition("<")[2] == (before.author or _NOBODY).partition("<")[2]
+    if not same_words or not same_author:
         raise RepositoryError(
-            f"the message of {before.name} has a line that mail readers take for the patch itself",
+            f"the message of {before.name} has a line that mail readers take for a header or for the patch itself",
             where=before.where,
-            hint="reword it: no line may be `---` or begin with `diff --git`",
+            hint="reword it: no line may be `---` or begin with `--- `, `diff -` or `Index: `, "
+            "and its text not with `From: `, `Subject: ` or `Date: `",
         )
 
 

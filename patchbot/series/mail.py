@@ -10,7 +10,6 @@ import email.utils
 import itertools
 import quopri
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from patchbot.errors import RepositoryError
@@ -25,6 +24,8 @@ _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _RUN = re.compile(rf"{_WORD.pattern}(?:\s*{_WORD.pattern})*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _MAX_ZONE = 100 * 60 * 60  # seconds: git has two digits for hours
+_IN_BODY = re.compile(rb"(From|Subject|Date): (.*)", re.DOTALL)
+_RULE = re.compile(rb"---(?:\s*$| \S)")
 _MAX_LINE = 100_000  # of a header: whatever is longer is no mail
 
 
@@ -58,7 +59,8 @@ def parse(data: bytes, name: str, where: str, *, strict: bool = True) -> Patch:
     if start is None:
         raise RepositoryError("has no diff", where=f"{where}:{max(len(lines), 1)}", hint=_EMPTY)
     files = diffs.parse(lines[start:], where, first_line=start + 1, strict=strict)
-    message = _message(headers.get("subject", ""), _words(lines[body:start], headers), name)
+    text = _in_body(lines[body:start], headers)
+    message = _message(headers.get("subject", ""), _words(text, headers), name)
     return Patch(name, data, message, _author(headers, where), _date(headers, where), files, where=where)
 
 
@@ -139,9 +141,24 @@ def _diff(lines: list[bytes], body: int) -> int | None:
     return None
 
 
+def _in_body(text: list[bytes], headers: dict[str, str]) -> list[bytes]:
+    """Take headers off that stand at the head of a mail's text: whoever forwards a patch says there whose it is."""
+    at = next((n for n, line in enumerate(text) if line.strip()), 0)
+    begin = at
+    while at < len(text) and (match := _IN_BODY.match(text[at])):
+        headers[match[1].decode().lower()] = _decoded(match[2])
+        at += 1
+    return text if at == begin else text[at:]
+
+
+def _ends_words(line: bytes) -> bool:
+    """Whether git's mailinfo takes a line of a mail's text for the end of the words (``patchbreak``)."""
+    return line.startswith((b"diff -", b"Index: ")) or _RULE.match(line) is not None
+
+
 def _words(text: list[bytes], headers: dict[str, str]) -> str:
     """Return a mail's text; what follows ``---`` is for mail readers only."""
-    rows: Iterator[bytes] = itertools.takewhile(lambda line: line.rstrip() != b"---", text)
+    rows = itertools.takewhile(lambda line: not _ends_words(line), text)
     body = b"\n".join(rows)
     charset = re.search(r"charset=\"?([^\s\";]+)", headers.get("content-type", ""), re.IGNORECASE)
     try:

@@ -827,3 +827,17 @@ def test_a_reader_may_look_on_while_results_change(repo: Path, tmp_path: Path, r
         stop.set()
         thread.join()
     assert odd == []
+
+
+@pytest.mark.parametrize(
+    "text", ["From: B <b@invalid>", "Why.\nIndex: x", "Why.\ndiff -u a b", "Why.\n--- a.txt"]
+)
+def test_a_message_that_would_not_survive_as_a_mail_is_refused(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    git(repo, "checkout", "-q", "-b", "odd", "base")
+    commit(repo, f"subject\n\n{text}\n", {"src/lib.rs": LIB.replace("line 5 ", "line five ")})
+    words = ["--repo", str(repo), "--commits", "base..odd", "--onto", "onto", "--out", str(tmp_path / "out")]
+    assert cli.run_cli(["rebase", "-q", *words]) == 4
+    assert "mail readers take for a header or for the patch itself" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

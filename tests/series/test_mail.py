@@ -205,7 +205,7 @@ def test_what_follows_the_dashes_is_for_mail_readers() -> None:
 
 
 def test_words_that_look_like_a_mail_or_a_diff_stay_words() -> None:
-    body = b"From here on\n>From x\n--- a\n+ b\n@@ -1 +1 @@\n-- \nindex 1..2\n"
+    body = b"From here on\n>From x\n+ b\n@@ -1 +1 @@\n-- \nindex 1..2\n"
     assert parsed(b"Subject: one\n\n" + body + b"---\n\n").message == f"one\n\n{body.decode()}"
 
 
@@ -256,3 +256,35 @@ def test_what_is_no_patch_is_refused_with_its_line(data: bytes, line: str, what:
     told, where = refused(data)
     assert what in told
     assert where == line
+
+
+@pytest.mark.parametrize(
+    ("body", "author", "message"),
+    [
+        ("From: B <b@invalid>\n\nWhy.\n", "B <b@invalid>", "a: b\n\nWhy.\n"),
+        ("\nFrom: B <b@invalid>\nSubject: other\n\nWhy.\n", "B <b@invalid>", "other\n\nWhy.\n"),
+        ("Why.\nFrom: B <b@invalid>\n", "A <a@invalid>", "a: b\n\nWhy.\nFrom: B <b@invalid>\n"),
+        ("Why.\nIndex: x\nmore\n", "A <a@invalid>", "a: b\n\nWhy.\n"),
+        ("Why.\n--- a.txt\nmore\n", "A <a@invalid>", "a: b\n\nWhy.\n"),
+        ("Why.\n---- four\n", "A <a@invalid>", "a: b\n\nWhy.\n---- four\n"),
+    ],
+)
+def test_what_stands_in_the_text_is_read_as_git_reads_it(
+    body: str, author: str, message: str, tmp_path: Path
+) -> None:
+    head = "From: A <a@invalid>\nDate: Thu, 1 Jan 1970 00:00:00 +0000\nSubject: a: b\n\n"
+    diff = "---\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"
+    data = f"{head}{body}{diff}".encode()
+    patch = mail.parse(data, "x", "x.patch")
+    assert (patch.author, patch.message) == (author, message)
+    info = subprocess.run(
+        ["git", "mailinfo", tmp_path / "msg", tmp_path / "patch"],
+        input=data,
+        capture_output=True,
+        check=True,
+        cwd=tmp_path,
+    ).stdout.decode()
+    fields = dict(line.split(": ", 1) for line in info.splitlines() if line)
+    assert f"{fields['Author']} <{fields['Email']}>" == author
+    text = (tmp_path / "msg").read_text().strip()
+    assert f"{fields['Subject']}\n\n{text}\n" == message
