@@ -2,6 +2,7 @@
 #
 #   make quickstart   two releases of wasmtime from crates.io in, one program that runs both out
 #   make test         every check; INTEGRATION=1 adds those that need the network and minutes of cargo
+#   make bench        the rebase of a series beside stock git's, checked before it is timed
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -15,7 +16,7 @@ ACTIONLINT_VERSION := 1.7.12
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: help quickstart test lint check-workflows pytest lock clean
+.PHONY: help quickstart test lint check-workflows pytest bench lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +40,9 @@ check-workflows: $(VENV)/dev.stamp $(BIN)/actionlint
 # Tests of cargo share folders and the machine: those of one group run one after the other.
 pytest: $(VENV)/dev.stamp
 	$(BIN)/pytest -n 2 --dist loadgroup $(if $(INTEGRATION),,-m "not integration")
+
+bench: $(VENV)/run.stamp
+	$(BIN)/python benchmarks/rebase.py
 
 # The versions that everybody works with; `make lock` after a change of pyproject.toml.
 lock: $(VENV)/dev.stamp

@@ -104,3 +104,32 @@ def test_a_change_that_does_not_apply_pushes_nothing(clone: Path) -> None:
         propose(clone, diff)
     assert log(clone) == []
     assert "patchbot/track" not in git(clone, "ls-remote", "origin")
+
+
+LOCK = """\
+[[patch]]
+name = "jitdump-append"
+verdict = "dropped-by-policy"
+
+[[patch]]
+name = "gdb-jit-lock"
+verdict = "shifted"
+
+[[crate]]
+name = "wasmtime"
+"""
+
+
+def test_a_patch_that_a_release_does_without_is_the_first_thing_that_is_said(clone: Path) -> None:
+    folder = clone / "patches" / "39.0.0"
+    folder.mkdir()
+    (folder / "release.toml").write_text(LOCK)
+    git(clone, "add", "--all", "patches")
+    diff = clone.parent / "39.diff"
+    diff.write_text(git(clone, "diff", "--cached", "--binary", "--full-index"))
+    git(clone, "reset", "--quiet", "--hard")
+    propose(clone, diff)
+    said = log(clone)
+    body = said[said.index("--body") + 1 :]
+    assert body[0] == "* 39.0.0: jitdump-append is dropped-by-policy"
+    assert not any("gdb-jit-lock" in line for line in body)
