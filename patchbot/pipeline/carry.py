@@ -9,10 +9,11 @@ from patchbot.errors import ConflictError
 from patchbot.model import ImportedRelease, Release, Verdict
 from patchbot.pipeline.gitobjects import GitObjects
 from patchbot.pipeline.work import Workspace
-from patchbot.series import carried, rebase
+from patchbot.series import carried
 from patchbot.series.carried import Form
+from patchbot.series.merge import rebase
+from patchbot.series.merge.rebase import Outcome, Rebased
 from patchbot.series.policy import PatchPolicy
-from patchbot.series.rebase import Outcome, Rebased
 from patchbot.upstream import importer, resolve
 
 

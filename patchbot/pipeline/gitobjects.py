@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from patchbot.commits import TreeChange
-from patchbot.series import diffs
 from patchbot.series.lines import Change
-from patchbot.series.preimage import Blobs
-from patchbot.series.trees import SUBMODULE, Entry
+from patchbot.series.mails import diffs
+from patchbot.series.merge.preimage import Blobs
+from patchbot.series.merge.trees import SUBMODULE, Entry
 from patchbot.store import Store
 
 _KEPT = 50_000  # trees; a large repository has fewer folders

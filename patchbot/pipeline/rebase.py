@@ -14,10 +14,12 @@ from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
 from patchbot.model import JsonObject, Verdict
 from patchbot.pipeline.gitobjects import GitObjects, tree_changes
 from patchbot.report.terminal import Reporter
-from patchbot.series import folder, mail, rebase
-from patchbot.series.mail import Patch
-from patchbot.series.place import Clash
-from patchbot.series.rebase import Outcome, Rebased
+from patchbot.series import folder
+from patchbot.series.mails import mail
+from patchbot.series.mails.mail import Patch
+from patchbot.series.merge import rebase
+from patchbot.series.merge.place import Clash
+from patchbot.series.merge.rebase import Outcome, Rebased
 
 _CONFLICTS = "conflicts"
 _NAMED = 3  # commits of upstream that are named for one patch

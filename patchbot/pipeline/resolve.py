@@ -14,12 +14,13 @@ from patchbot.pipeline import carry
 from patchbot.pipeline.gitobjects import GitObjects
 from patchbot.pipeline.sync import import_whole
 from patchbot.pipeline.work import Workspace
-from patchbot.series import carried, export, rebase
+from patchbot.series import carried, export
 from patchbot.series.carried import Form
-from patchbot.series.place import Clash
-from patchbot.series.preimage import Blobs
-from patchbot.series.rebase import Rebased
-from patchbot.series.trees import Entry
+from patchbot.series.merge import rebase
+from patchbot.series.merge.place import Clash
+from patchbot.series.merge.preimage import Blobs
+from patchbot.series.merge.rebase import Rebased
+from patchbot.series.merge.trees import Entry
 from patchbot.store import TreeEntry
 
 _MARKERS = (b"<<<<<<< ", b"||||||| ", b">>>>>>> ")

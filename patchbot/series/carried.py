@@ -13,8 +13,8 @@ from pathlib import Path
 
 from patchbot.errors import ConfigError, PatchbotError, RepositoryError
 from patchbot.model import Release
-from patchbot.series import mail
-from patchbot.series.mail import Patch
+from patchbot.series.mails import mail
+from patchbot.series.mails.mail import Patch
 
 FOLDER = "carried"
 SUFFIX = ".patch"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from patchbot.errors import RepositoryError, UsageError
-from patchbot.series.mail import Patch, parse
+from patchbot.series.mails.mail import Patch, parse
 
 ORDER = "series"
 SUFFIX = ".patch"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patchbot.series import binary
-from patchbot.series.binary import Literal, decode
+from patchbot.series.mails import binary
+from patchbot.series.mails.binary import Literal, decode
 
 
 def rows(data: bytes) -> list[bytes]:

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from patchbot.errors import RepositoryError
 from patchbot.model.paths import escapes, not_portable
-from patchbot.series import diffs
-from patchbot.series.diffs import FileDiff
 from patchbot.series.lines import Change
+from patchbot.series.mails import diffs
+from patchbot.series.mails.diffs import FileDiff
 
 ZERO, OLD, NEW = "0" * 40, "1" * 40, "2" * 40
 HUNK = "@@ -1 +1 @@\n-a\n+b\n"

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patchbot.series import items
-from patchbot.series.items import Items
 from patchbot.series.lines import Change, applied, split
-from patchbot.series.outline import outline_of
+from patchbot.series.merge import items
+from patchbot.series.merge.items import Items
+from patchbot.series.merge.outline import outline_of
 
 RUST = b"""\
 use std::fmt;

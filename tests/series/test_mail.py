@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from patchbot.errors import PatchbotError, RepositoryError
-from patchbot.series import mail
-from patchbot.series.mail import Patch
+from patchbot.series.mails import mail
+from patchbot.series.mails.mail import Patch
 
 DIFF = b"diff --git a/x b/x\nindex 0123456..89abcde 100644\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
 FROM = b"From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\n"

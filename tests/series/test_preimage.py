@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from patchbot.borrowed import Borrowed, borrow
 from patchbot.errors import PatchbotError, RepositoryError
 from patchbot.pipeline.gitobjects import GitObjects
-from patchbot.series import mail, preimage
-from patchbot.series.preimage import Blobs, Step
-from patchbot.series.trees import Entry, Tree
+from patchbot.series.mails import mail
+from patchbot.series.merge import preimage
+from patchbot.series.merge.preimage import Blobs, Step
+from patchbot.series.merge.trees import Entry, Tree
 
 Files = Mapping[bytes, tuple[str, bytes]]  # path → mode and bytes
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchbot.series.lines import Change
-from patchbot.series.recognise import Seen, count, found, seen
+from patchbot.series.merge.recognise import Seen, count, found, seen
 
 BLOCK = (
     b"fn resolve_the_name(of: &str) -> Option<Name> {\n",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patchbot.series.trees import FOLDER, SYMLINK, Entry, Tree
+from patchbot.series.merge.trees import FOLDER, SYMLINK, Entry, Tree
 
 FILE = Entry("100644", "f" * 40)
 OTHER = Entry("100755", "e" * 40)

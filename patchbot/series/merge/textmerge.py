@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from patchbot.series import items, recognise
-from patchbot.series.how import How
-from patchbot.series.items import Items
 from patchbot.series.lines import Change, Place, split
-from patchbot.series.outline import outline_of
-from patchbot.series.recognise import Seen
+from patchbot.series.merge import items, recognise
+from patchbot.series.merge.how import How
+from patchbot.series.merge.items import Items
+from patchbot.series.merge.outline import outline_of
+from patchbot.series.merge.recognise import Seen
 
 _CONTEXT = 3
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from patchbot.series import lines
-from patchbot.series.how import How
 from patchbot.series.lines import Change
-from patchbot.series.preimage import Blobs, Step
-from patchbot.series.textmerge import TextMerge
-from patchbot.series.trees import FOLDER, PLAIN, Entry, Tree, parents, spoken
+from patchbot.series.merge.how import How
+from patchbot.series.merge.preimage import Blobs, Step
+from patchbot.series.merge.textmerge import TextMerge
+from patchbot.series.merge.trees import FOLDER, PLAIN, Entry, Tree, parents, spoken
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,14 @@ from typing import Protocol
 
 from patchbot.errors import RepositoryError
 from patchbot.model import Verdict
-from patchbot.series import preimage
-from patchbot.series.diffs import FileDiff
-from patchbot.series.how import How
 from patchbot.series.lines import Change
-from patchbot.series.mail import Patch
-from patchbot.series.place import Clash, Onto, Placed
-from patchbot.series.preimage import Blobs, Step
-from patchbot.series.trees import PLAIN, Entry, Tree
+from patchbot.series.mails.diffs import FileDiff
+from patchbot.series.mails.mail import Patch
+from patchbot.series.merge import preimage
+from patchbot.series.merge.how import How
+from patchbot.series.merge.place import Clash, Onto, Placed
+from patchbot.series.merge.preimage import Blobs, Step
+from patchbot.series.merge.trees import PLAIN, Entry, Tree
 
 Pairs = Sequence[tuple[str, str]]
 

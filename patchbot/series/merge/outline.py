@@ -11,8 +11,8 @@ import tree_sitter_c
 import tree_sitter_rust
 from tree_sitter import Language, Node, Parser
 
-from patchbot.series.items import Item, Items
 from patchbot.series.lines import Change, split
+from patchbot.series.merge.items import Item, Items
 
 _RUST = frozenset(
     {

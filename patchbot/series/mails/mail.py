@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass, field
 
 from patchbot.errors import RepositoryError
-from patchbot.series import diffs
-from patchbot.series.diffs import FileDiff
+from patchbot.series.mails import diffs
+from patchbot.series.mails.diffs import FileDiff
 
 _HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:")
 _FROM = re.compile(rb"From [0-9a-f]{40,64} ")

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from patchbot.errors import RepositoryError
-from patchbot.series.diffs import FileDiff
 from patchbot.series.lines import Change, joined, settled, split
-from patchbot.series.mail import Patch
-from patchbot.series.trees import FOLDER, PLAIN, SUBMODULE, SYMLINK, Entry, Tree, spoken
+from patchbot.series.mails.diffs import FileDiff
+from patchbot.series.mails.mail import Patch
+from patchbot.series.merge.trees import FOLDER, PLAIN, SUBMODULE, SYMLINK, Entry, Tree, spoken
 
 _SUBPROJECT = re.compile(rb"Subproject commit ([0-9a-f]{40,64})(?:-dirty)?\n?")
 

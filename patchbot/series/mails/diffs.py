@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from patchbot.errors import RepositoryError
 from patchbot.model.paths import check_path, escapes
-from patchbot.series import binary
 from patchbot.series.lines import Change, Lines
+from patchbot.series.mails import binary
 
 _START = b"diff --git "
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
