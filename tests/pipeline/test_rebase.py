@@ -290,7 +290,7 @@ def test_without_a_writable_place_nothing_is_half_written(repo: Path, tmp_path: 
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), **more}
+    return {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2]), **more}
 
 
 def started(*argv: str | Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
