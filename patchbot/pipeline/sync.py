@@ -278,7 +278,9 @@ def check(work: Workspace, release: Release) -> dict[str, str]:
 
 def committed_releases(patches: Path) -> tuple[Release, ...]:
     """Return the releases that have a series in ``patches/``, oldest first."""
-    folders = [f for f in patches.iterdir() if (f / lock.FILE_NAME).is_file()] if patches.is_dir() else []
+    entries = patches.iterdir() if patches.is_dir() else ()
+    # .8.0.1~xxxx is what a killed run left; the next one that writes 8.0.1 removes it
+    folders = [f for f in entries if (f / lock.FILE_NAME).is_file() and not f.name.startswith(".")]
     return tuple(sorted(Release.parse(folder.name) for folder in folders))
 
 

@@ -301,3 +301,13 @@ def test_a_state_that_cannot_be_read_is_made_again(work: Workspace) -> None:
     for file in (work.config.state / "releases").rglob("*.json"):
         file.write_text(json.dumps({"key": "x"})[:-1])
     assert stage.sync(work, BARE).lock == first.lock
+
+
+def test_what_a_killed_run_left_beside_a_folder_is_no_release(work: Workspace) -> None:
+    stage.sync(work, BARE)
+    left = folder(work, BARE).with_name(".8.0.1~abcdefgh")
+    shutil.copytree(folder(work, BARE), left)
+    assert stage.committed_releases(work.config.patches) == (BARE,)
+    (folder(work, BARE) / "series").write_text("damaged")
+    assert stage.sync(work, BARE).change is Change.CHANGED
+    assert not left.exists()
