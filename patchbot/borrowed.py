@@ -15,15 +15,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
-from patchbot.gitpython import Git
-from patchbot.store import FORMATS, SEALED, Store, make_repository, run_git, seal_environment
+from patchbot.gitpython import Git, Repo
+from patchbot.sealed import IDENTITY, lend, make_repository, run_git, seal, seal_environment
+from patchbot.store import FORMATS, Store
 
 
 class Borrowed(Store):
     """A repository of our own on top of the objects of ``lender``.  Use ``borrow``."""
 
-    lender: Path
-    _objects: Path
+    def __init__(self, repo: Repo, *, lender: Path, objects: Path, object_format: str) -> None:
+        super().__init__(repo)
+        self.lender = lender
+        self.object_format = object_format
+        self._objects = objects
 
     def commits(self, first: str, last: str) -> list[str]:
         """Return the commits behind ``first`` up to ``last``, oldest first.
@@ -57,7 +61,7 @@ class Borrowed(Store):
     def commit_of(self, tree: str) -> str:
         """Return a commit that holds just a tree, for series whose base is none."""
         env = {f"GIT_{who}_DATE": "@0 +0000" for who in ("AUTHOR", "COMMITTER")}
-        oid = self._git("commit-tree", "-m", "base", tree, env={**_NOBODY, **env}).decode().strip()
+        oid = self._git("commit-tree", "-m", "base", tree, env={**IDENTITY, **env}).decode().strip()
         self._git("pack-objects", "-q", str(self.path / "objects/pack/pack"), stdin=f"{oid}\n".encode())
         return oid  # in a pack, as all that is lent back
 
@@ -83,13 +87,6 @@ class Borrowed(Store):
         return True
 
 
-_NOBODY = {
-    f"GIT_{who}_{what}": value
-    for who in ("AUTHOR", "COMMITTER")
-    for what, value in {"NAME": "patchbot", "EMAIL": "patchbot@invalid"}.items()
-}
-
-
 @contextmanager
 def borrow(lender: Path) -> Iterator[Borrowed]:
     """Open a throw-away repository over the repository ``lender``, bare or not.
@@ -104,11 +101,10 @@ def borrow(lender: Path) -> Iterator[Borrowed]:
         with repo.config_writer() as config:
             config.set_value("gc", "auto", "0")
             config.set_value("fastimport", "unpackLimit", "0")  # one pack, however little is made
-        (path / "objects" / "info" / "alternates").write_bytes(_alternate(objects))
+        lend(objects, path)
         if shallow.is_file():
             shutil.copyfile(shallow, path / "shallow")
-        with Borrowed(repo) as store:
-            store.lender, store._objects, store.object_format = lender, objects, form  # noqa: SLF001 - its maker
+        with Borrowed(repo, lender=lender, objects=objects, object_format=form) as store:
             yield store
 
 
@@ -156,16 +152,6 @@ def _facts(lender: Path) -> tuple[Path, Path, str]:
 
 def in_lender(lender: Path, *args: str) -> bytes:
     """Ask the lender's own git something that runs nothing of its configuration."""
-    git = Git(lender)
     # whose repository it is does not matter to a reader that runs no hook, filter or pager of it
     trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
-    git.update_environment(**{**SEALED, **trusted})
-    return run_git(git, args, where=lender)
-
-
-def _alternate(objects: Path) -> bytes:
-    """Spell a line of ``objects/info/alternates``; quoted, so that any path can stand there."""
-    path = os.fsencode(objects)
-    for char, escape in ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n")):
-        path = path.replace(char, escape)
-    return b'"' + path + b'"\n'
+    return run_git(seal(Git(lender), **trusted), args, where=lender)

@@ -14,7 +14,8 @@ from pathlib import Path
 from patchbot.commits import CommitText
 from patchbot.errors import RepositoryError
 from patchbot.gitpython import Git, InvalidGitRepositoryError, NoSuchPathError, Repo
-from patchbot.store import SEALED, Store, TreeEntry, make_repository, run_git
+from patchbot.sealed import IDENTITY, lend, make_repository, run_git, seal
+from patchbot.store import Store, TreeEntry
 
 _INDEX = ("update-index", "-z", "--index-info")
 
@@ -41,9 +42,8 @@ def make(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}~", dir=folder.parent) as beside:
         fresh = Path(beside, "clone")
         with make_repository(fresh, branch=branch) as repo:
-            alternates = fresh / ".git" / "objects" / "info" / "alternates"
-            alternates.write_text(f"{store.path.absolute() / 'objects'}\n", encoding="utf-8")
-            git = _sealed(repo.git)
+            lend(store.path / "objects", fresh / ".git")
+            git = seal(repo.git)
             run_git(git, ["update-ref", f"refs/heads/{branch}", base], where=fresh)
             run_git(git, ["read-tree", "--reset", "-u", base], where=fresh)
             done = {path: [entry] for path, entry in merged.items()}
@@ -96,16 +96,15 @@ def mail_of(folder: Path, base: str, text: CommitText) -> bytes:
     with Store(_repo(folder)) as clone:
         tree = _ask(folder, "write-tree").decode().strip()
         env = {
+            **IDENTITY,
             "GIT_AUTHOR_NAME": text.author.partition(" <")[0],
             "GIT_AUTHOR_EMAIL": text.author.partition("<")[2].rstrip(">"),
             "GIT_AUTHOR_DATE": text.date,
-            "GIT_COMMITTER_NAME": "patchbot",
-            "GIT_COMMITTER_EMAIL": "patchbot@invalid",
             "GIT_COMMITTER_DATE": text.date,
         }
         words = text.message.encode("utf-8", "surrogateescape")
         args = ["commit-tree", "-p", base, "-F", "-", tree]
-        commit = run_git(_sealed(Git(folder)), args, where=folder, stdin=words, env=env).decode().strip()
+        commit = run_git(seal(Git(folder)), args, where=folder, stdin=words, env=env).decode().strip()
         mails = clone.mails(base, commit)
     return mails[0] if mails else b""
 
@@ -126,9 +125,4 @@ def _repo(folder: Path) -> Repo:
 
 def _ask(folder: Path, *args: str) -> bytes:
     _repo(folder).close()
-    return run_git(_sealed(Git(folder)), args, where=folder)
-
-
-def _sealed(git: Git) -> Git:
-    git.update_environment(**SEALED)
-    return git
+    return run_git(seal(Git(folder)), args, where=folder)

@@ -16,7 +16,8 @@ from patchbot import files
 from patchbot.borrowed import borrow, in_lender
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
 from patchbot.gitpython import Git
-from patchbot.store import SEALED, Store, run_git
+from patchbot.sealed import SEALED, run_git, seal
+from patchbot.store import Store
 
 # git would run a program for any other (gitremote-helpers(7)); ext:: runs whatever its address says
 _TRANSPORTS = ("file", "git", "http", "https", "ssh")
@@ -113,8 +114,8 @@ def _copy(store: Store, folder: Path, commit: str) -> None:
             )
         flags = ("--quiet", "--revs", "--missing=allow-any", "--stdout")
         wanted = f"--shallow {commit}\n{commit}\n".encode()
-        pack = run_git(_sealed(lender.path), ["pack-objects", *flags], where=folder, stdin=wanted)
-    run_git(_sealed(store.path), ["index-pack", "--stdin"], where=store.path, stdin=pack)
+        pack = run_git(seal(Git(lender.path)), ["pack-objects", *flags], where=folder, stdin=wanted)
+    run_git(seal(Git(store.path)), ["index-pack", "--stdin"], where=store.path, stdin=pack)
     # git's list of commits whose parents are not there; else every walk over this one would miss them
     shallow = store.path / "shallow"
     known = shallow.read_text(encoding="ascii").split() if shallow.is_file() else []
@@ -163,7 +164,7 @@ def _listed(store: Store, source: Origin, *patterns: str) -> dict[str, str]:
 
 def _ask(store: Store, source: Origin, *args: str) -> bytes:
     """Run git against a server, with the user's settings on how to reach it and none besides."""
-    git = _sealed(store.path)
+    git = seal(Git(store.path))
     reach = _user_settings(store)
     first = int(SEALED["GIT_CONFIG_COUNT"])
     git.update_environment(
@@ -201,9 +202,3 @@ def _user_settings(store: Store) -> list[tuple[str, str]]:
             key, equals, value = row.partition("\n")
             found.append((key, value if equals else "true"))
     return found
-
-
-def _sealed(folder: Path) -> Git:
-    git = Git(folder)
-    git.update_environment(**SEALED)
-    return git

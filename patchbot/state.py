@@ -32,10 +32,7 @@ def code(*rooms: str) -> str:
 
 
 def _sources(rooms: Iterable[str]) -> Iterable[Path]:
-    yield _PACKAGE / "truth.py"
-    yield _PACKAGE / "targets.py"
-    yield _PACKAGE / "store.py"
-    yield _PACKAGE / "commits.py"
+    yield from (_PACKAGE / f"{name}.py" for name in ("truth", "targets", "store", "sealed", "commits"))
     for room in ("model", *rooms):
         yield from (file for file in (_PACKAGE / room).rglob("*") if file.suffix in {".py", ".rs"})
 

@@ -24,39 +24,15 @@ from typing import Any, Self, cast
 from patchbot import commits
 from patchbot.commits import EXECUTABLE, CommitText, TreeChange
 from patchbot.errors import EnvironmentProblem, RepositoryError
-from patchbot.gitpython import Git, GitCommandError, GitCommandNotFound, Repo
+from patchbot.gitpython import GitCommandError, GitCommandNotFound, Repo
 from patchbot.model import TreeFile
+from patchbot.sealed import IDENTITY, lend, make_repository, run_git, seal, seal_environment
 
 ZERO = "0" * 40
 FORMATS = {"sha1": 40, "sha256": 64}  # and the length of an id in each
 _PIPE = -1  # subprocess.PIPE, as GitPython hands it on
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _LISTED = 4  # trees whose lists are kept: a release is asked for its own and its result's several times
-
-# What a caller's environment must not change.  GIT_INDEX_FILE and friends leak through GitPython, which
-# copies os.environ; the list of settings is git's own (git(1), "Environment Variables").
-SEALED = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_ATTR_NOSYSTEM": "1",
-    # no other variable keeps $XDG_CONFIG_HOME/git/attributes away: `* -diff` there makes every mail binary
-    "GIT_CONFIG_COUNT": "2",
-    "GIT_CONFIG_KEY_0": "core.attributesFile",
-    "GIT_CONFIG_VALUE_0": os.devnull,
-    # `git am` and `git commit` look for rubbish behind everything they do
-    "GIT_CONFIG_KEY_1": "maintenance.auto",
-    "GIT_CONFIG_VALUE_1": "false",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_TERMINAL_PROMPT": "0",
-    "TZ": "UTC",
-}
-_KEPT = ("GIT_PYTHON_", "GIT_SSL_", "GIT_SSH", "GIT_ASKPASS", "GIT_PROXY_")
-
-_IDENTITY = {
-    f"GIT_{who}_{what}": value
-    for who in ("AUTHOR", "COMMITTER")
-    for what, value in {"NAME": "patchbot", "EMAIL": "patchbot@invalid"}.items()
-}
 
 # Each flag with the reason it is there; Electron's script/lib/git.py taught most of them.
 _MAIL_FLAGS = (
@@ -95,16 +71,6 @@ class TreeEntry:
     oid: str
 
 
-def seal_environment() -> None:
-    """Remove the caller's ``GIT_*`` settings from this process.
-
-    GitPython gives every git it starts a copy of ``os.environ``, so unsetting is the only way; settings
-    that say how to reach a server stay.
-    """
-    for key in [k for k in os.environ if k.startswith("GIT_") and not k.startswith(_KEPT)]:
-        del os.environ[key]
-
-
 class Store:
     """A bare git repository that patchbot owns.  Use it as a context manager."""
 
@@ -112,7 +78,7 @@ class Store:
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
-        self._repo.git.update_environment(**SEALED)
+        seal(self._repo.git)
         self._listed: dict[tuple[str, str], tuple[TreeEntry, ...]] = {}
         self._reader: Any = None  # a running `git cat-file --batch`; GitPython has no type for it
 
@@ -382,12 +348,11 @@ class Store:
         index = "".join(f"{e.mode} {e.oid}\t{e.path}\0" for e in self.list_tree(tree) if e.path in wanted)
         with tempfile.TemporaryDirectory(prefix="patchbot-checkout-") as folder:
             with make_repository(Path(folder), branch="base") as repo:
-                alternates = Path(folder, ".git", "objects", "info", "alternates")
-                alternates.write_text(f"{self.path.absolute() / 'objects'}\n", encoding="utf-8")
+                lend(self.path / "objects", Path(folder, ".git"))
                 clone = Store(repo)
                 clone._git("update-index", "-z", "--index-info", stdin=os.fsencode(index))
                 clone._git("checkout-index", "--all", "--index")
-                clone._git("commit", "--quiet", "--no-verify", "--message=base", env=_IDENTITY)
+                clone._git("commit", "--quiet", "--no-verify", "--message=base", env=IDENTITY)
             yield Path(folder)
 
     def am(self, folder: Path, mails: Sequence[bytes]) -> dict[str, str]:
@@ -397,7 +362,7 @@ class Store:
         """
         with Store(Repo(folder)) as clone:
             # without --keep-cr a file with CRLF line ends does not fit its own patch
-            clone._git("am", "--quiet", "--no-gpg-sign", "--keep-cr", stdin=b"".join(mails), env=_IDENTITY)
+            clone._git("am", "--quiet", "--no-gpg-sign", "--keep-cr", stdin=b"".join(mails), env=IDENTITY)
             return {entry.path: entry.oid for entry in clone.list_tree("HEAD")}
 
     # -- git itself ------------------------------------------------------------------------------
@@ -405,43 +370,6 @@ class Store:
     def _git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """Run git here and return its stdout, byte for byte."""
         return run_git(self._repo.git, args, where=self.path, stdin=stdin, env=env)
-
-
-def run_git(
-    git: Git,
-    args: Sequence[str],
-    *,
-    where: Path,
-    stdin: bytes | None = None,
-    env: Mapping[str, str] | None = None,
-) -> bytes:
-    """Run git and return its stdout, byte for byte; ``where`` is named if it fails.
-
-    GitPython strips the last newline and decodes unless it is told not to.
-    """
-    try:
-        with tempfile.TemporaryFile() as istream:
-            if stdin is not None:
-                istream.write(stdin)
-                istream.seek(0)
-            return git.execute(
-                ["git", *args],
-                istream=cast("Any", istream),
-                env=env,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-            )
-    except GitCommandNotFound:
-        raise EnvironmentProblem("git is not on PATH", hint="install git 2.39 or newer") from None
-    except GitCommandError as error:
-        words = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
-        raise RepositoryError(f"git {args[0]} failed: {words}", where=where) from None
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"git {args[0]} cannot be given its input: {error.strerror}",
-            where=tempfile.gettempdir(),
-            hint="is the disk full? TMPDIR names another folder",
-        ) from None
 
 
 def _create(path: Path) -> None:
@@ -453,20 +381,3 @@ def _create(path: Path) -> None:
             config.set_value("core", "logAllRefUpdates", "false")
             config.set_value("gc", "auto", "0")  # no surprise work in the middle of a run
         fresh.rename(path)
-
-
-def make_repository(path: Path, *, branch: str, bare: bool = False, object_format: str = "sha1") -> Repo:
-    """Make a repository that owes nothing to the user's settings.
-
-    An empty template: the user's own could bring hooks.  GitPython calls --template unsafe, since an
-    untrusted one would run hooks; the empty one is the way to have none.
-    """
-    return Repo.init(
-        path,
-        bare=bare,
-        initial_branch=branch,
-        template="",
-        object_format=object_format,
-        env=SEALED,
-        allow_unsafe_options=True,
-    )

@@ -65,19 +65,22 @@ def test_a_key_says_its_parts_and_their_order() -> None:
     assert state.key("a", 1) == state.key("a", "1")
 
 
+SHARED = (
+    "model/release.py",
+    "commits.py",
+    "sealed.py",
+    "store.py",
+    "targets.py",
+    "truth.py",
+    "symbols/a.py",
+    "symbols/b.rs",
+)
+
+
 def test_the_digest_of_the_code_changes_with_the_rooms_and_their_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (
-        "model/release.py",
-        "commits.py",
-        "store.py",
-        "targets.py",
-        "truth.py",
-        "symbols/a.py",
-        "symbols/b.rs",
-        "series/c.py",
-    ):
+    for name in (*SHARED, "series/c.py"):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(name)
@@ -93,15 +96,7 @@ def test_the_digest_of_the_code_changes_with_the_rooms_and_their_bytes(
     (tmp_path / "series" / "c.py").write_text("changed")
     (tmp_path / "symbols" / "notes.txt").write_text("no source")
     assert code("symbols") == before
-    for name in (
-        "model/release.py",
-        "commits.py",
-        "store.py",
-        "targets.py",
-        "truth.py",
-        "symbols/a.py",
-        "symbols/b.rs",
-    ):
+    for name in SHARED:
         (tmp_path / name).write_text("changed")
         after = code("symbols")
         assert after != before, name

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from patchbot import sealed
 from patchbot import store as module
 from patchbot.commits import CommitText
 from patchbot.errors import EnvironmentProblem, PatchbotError, RepositoryError
@@ -381,7 +382,7 @@ def test_nothing_of_the_callers_world_changes_a_byte(
 
 def test_the_hostile_settings_would_change_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # else the test above would prove nothing
-    monkeypatch.setattr(module, "SEALED", {})
+    monkeypatch.setattr(sealed, "SEALED", {})
     honest = everything(tmp_path / "honest")
     for number, kind in enumerate(("~/.gitconfig", "XDG attributes", "attributes that make all binary")):
         folder = tmp_path / str(number)
@@ -406,7 +407,7 @@ def test_settings_that_say_how_to_reach_a_server_stay(monkeypatch: pytest.Monkey
         "GIT_EDITOR",
     ):
         monkeypatch.setenv(name, "x")
-    module.seal_environment()
+    sealed.seal_environment()
     kept = {name for name in os.environ if name.startswith("GIT_") and not name.startswith("GIT_PYTHON_")}
     assert kept == {"GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_ASKPASS", "GIT_PROXY_COMMAND"}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from patchbot import state, tools
 from patchbot.errors import EnvironmentProblem
 from patchbot.model import ImportedRelease, JsonObject, Release
-from patchbot.pipeline import many, sync
+from patchbot.pipeline import imports, many, sync
 from patchbot.pipeline.many import Outcome
 from patchbot.pipeline.objects import Objects, subject_of
 from patchbot.pipeline.work import Workspace
@@ -89,7 +89,7 @@ def assemble(work: Workspace, release: Release, *, benches: tuple[Bench, ...]) -
 
     The series is generated if need be; nothing in ``patches/`` is touched.
     """
-    imported = sync.import_whole(work, release)
+    imported = imports.import_whole(work, release)
     tree = sync.patched_tree(work, imported)
     with work.reporter.task(f"assemble {release}") as task:
         objects = Objects(subject_of(work, imported, tree), _folder(work) / "objects", task.tell)

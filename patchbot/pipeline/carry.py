@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from patchbot.errors import ConflictError
 from patchbot.model import ImportedRelease, Release, Verdict
 from patchbot.pipeline.gitobjects import GitObjects
+from patchbot.pipeline.imports import import_release
 from patchbot.pipeline.work import Workspace
 from patchbot.series import carried
 from patchbot.series.carried import Form
 from patchbot.series.merge import rebase
 from patchbot.series.merge.rebase import Outcome, Rebased
 from patchbot.series.policy import PatchPolicy
-from patchbot.upstream import importer, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +104,7 @@ def _form(work: Workspace, policy: PatchPolicy, release: Release) -> Form | None
 
 def _imported(work: Workspace, form: Form) -> ImportedRelease:
     """Return the release that a form was written for; that upstream has yanked it since does not matter."""
-    roots = work.config.upstream.roots
-    known = importer.load(work.store, form.release, roots)
-    if known is not None:
-        return known
-    resolve.find(work.known, form.release, allow_yanked=True)
-    crates = resolve.own_crates(work.source, roots, form.release, own=work.config.upstream.own)
-    with work.reporter.task(f"sync {form.release}: crates, for {form.name}", len(crates.entries)) as task:
-        return importer.import_release(
-            work.store,
-            work.source,
-            form.release,
-            crates,
-            roots=roots,
-            on_crate=lambda entry: task.advance(f"{entry.name} {entry.version}"),
-        )
+    return import_release(work, form.release, wanted_by=form.name, allow_yanked=True)
 
 
 def _refuse_open(rows: Sequence[Row], release: Release) -> None:

@@ -14,7 +14,7 @@ from patchbot import files, remote, state
 from patchbot.borrowed import borrow
 from patchbot.errors import EnvironmentProblem, Findings, PatchbotError, RepositoryError
 from patchbot.model import CratePin, ImportedRelease, Inventory, JsonObject, Release
-from patchbot.pipeline import many, suffixes, sync
+from patchbot.pipeline import imports, many, suffixes, sync
 from patchbot.pipeline.many import Outcome
 from patchbot.pipeline.sync import Synced
 from patchbot.pipeline.work import Workspace
@@ -275,7 +275,7 @@ def _see(work: Workspace, tag: Tag) -> None:
 def _sync(
     seen: Mapping[Release, _Seen], work: Workspace, release: Release
 ) -> tuple[Compared, Synced | PatchbotError]:
-    imported = sync.import_whole(work, release)
+    imported = imports.import_whole(work, release)
     compared = _compare(work, imported, seen[release])
     try:
         _refuse_unexplained(compared, release)

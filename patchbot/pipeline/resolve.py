@@ -12,7 +12,7 @@ from patchbot.errors import RepositoryError, UsageError
 from patchbot.model import ImportedRelease, JsonObject, Release
 from patchbot.pipeline import carry
 from patchbot.pipeline.gitobjects import GitObjects
-from patchbot.pipeline.sync import import_whole
+from patchbot.pipeline.imports import import_whole
 from patchbot.pipeline.work import Workspace
 from patchbot.series import carried, export
 from patchbot.series.carried import Form

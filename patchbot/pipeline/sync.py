@@ -14,12 +14,13 @@ from patchbot.fork import naming
 from patchbot.model import ImportedRelease, Inventory, JsonObject, Kind, Names, Release
 from patchbot.pipeline import carry
 from patchbot.pipeline.gitobjects import tree_changes
+from patchbot.pipeline.imports import import_release, import_whole
 from patchbot.pipeline.work import Change, Workspace
 from patchbot.series import carried as forms
 from patchbot.series import export, lock, message
 from patchbot.series import policy as policies
 from patchbot.targets import KNOWN, Target
-from patchbot.upstream import importer, resolve, tags
+from patchbot.upstream import importer, tags
 
 LOCKS = "locks"
 
@@ -53,40 +54,6 @@ class Synced:
             "result_tree": self.lock.result_tree,
             "flags": list(self.imported.flags),
         }
-
-
-def import_release(work: Workspace, release: Release) -> ImportedRelease:
-    """Return the release from the store, after downloading it if it is not there.
-
-    A release that lacks a crate is asked for again: upstream may have published it since.
-    """
-    roots = work.config.upstream.roots
-    known = importer.load(work.store, release, roots)
-    if known is not None and not (known.missing and not work.offline):
-        return known
-    resolve.find(work.known, release, allow_yanked=work.allow_yanked)
-    crates = resolve.own_crates(work.source, roots, release, own=work.config.upstream.own)
-    if known is not None and known.missing == crates.missing:
-        return known
-    with work.reporter.task(f"sync {release}: crates", len(crates.entries)) as task:
-        imported = importer.import_release(
-            work.store,
-            work.source,
-            release,
-            crates,
-            roots=roots,
-            on_crate=lambda entry: task.advance(f"{entry.name} {entry.version}"),
-        )
-    for flag in imported.flags:
-        work.reporter.say(f"sync {release}: {flag}")
-    return imported
-
-
-def import_whole(work: Workspace, release: Release) -> ImportedRelease:
-    """Return the release from the store or upstream; raise ``IncompleteRelease`` if nobody can build it."""
-    imported = import_release(work, release)
-    resolve.refuse_incomplete(imported, work.config.fork.roots)
-    return imported
 
 
 def scan(work: Workspace, release: Release) -> tuple[ImportedRelease, Inventory]:

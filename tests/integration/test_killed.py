@@ -22,8 +22,7 @@ from patchbot import config as configs
 from patchbot import files
 from patchbot.commits import CommitText
 from patchbot.model import Release, TreeFile
-from patchbot.pipeline import many
-from patchbot.pipeline import sync as stage
+from patchbot.pipeline import imports, many
 from patchbot.pipeline.work import workspace
 from patchbot.report.terminal import Reporter
 from patchbot.symbols import rewrite, rules, scan  # a child must not read them anew each time
@@ -56,7 +55,7 @@ def ready(project: Path, upstream: Upstream) -> Path:
         upstream.publish(str(release), change={FILE: TEXT.replace("let code = 1;", f"let code = 1{number};")})
     with workspace(configs.load(project), Reporter(quiet=True)) as work:
         for release in RELEASES:
-            stage.import_release(work, release)
+            imports.import_release(work, release)
         base = work.store.resolve(f"refs/patchbot/upstream/{RELEASES[0]}")
         assert base is not None
         old = TEXT.replace("let code = 1;", "let code = 10;")

@@ -16,7 +16,7 @@ from patchbot.cli import run_cli
 from patchbot.errors import EnvironmentProblem, UsageError
 from patchbot.model import Release
 from patchbot.pipeline import assemble as stage
-from patchbot.pipeline import sync
+from patchbot.pipeline import imports, sync
 from patchbot.pipeline.work import Workspace, workspace
 from patchbot.proof import compilers, making
 from patchbot.proof.making import Bench
@@ -116,12 +116,12 @@ def test_what_sync_has_made_is_taken(
 
 
 def test_a_series_of_another_suffix_is_no_series(work: Workspace) -> None:
-    first = sync.patched_tree(work, sync.import_whole(work, BARE))
+    first = sync.patched_tree(work, imports.import_whole(work, BARE))
     other = Workspace(configs.load(work.config.project, suffix="_mine_{version}"), work.store, work.reporter)
-    second = sync.patched_tree(other, sync.import_whole(other, BARE))
+    second = sync.patched_tree(other, imports.import_whole(other, BARE))
     assert first != second
-    assert sync.recall_tree(work, sync.import_whole(work, BARE)) is None
-    assert sync.patched_tree(work, sync.import_whole(work, BARE)) == first
+    assert sync.recall_tree(work, imports.import_whole(work, BARE)) is None
+    assert sync.patched_tree(work, imports.import_whole(work, BARE)) == first
 
 
 def test_another_suffix_is_compared_just_as_well(

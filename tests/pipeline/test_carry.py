@@ -15,7 +15,7 @@ from patchbot import config as configs
 from patchbot.commits import CommitText
 from patchbot.errors import ConfigError, ConflictError, RepositoryError
 from patchbot.model import Release, TreeFile, Verdict
-from patchbot.pipeline import forks, many
+from patchbot.pipeline import forks, imports, many
 from patchbot.pipeline import sync as stage
 from patchbot.pipeline.work import Change, Workspace, workspace
 from patchbot.report import screens
@@ -58,7 +58,7 @@ def says(work: Workspace, *, name: str = "trap-code", **more: str) -> None:
 
 def form(work: Workspace, release: Release, new: str, *, name: str = "trap-code", path: str = FILE) -> Path:
     """Write a form as a maintainer would: a commit on the release, and stock git's mail of it."""
-    stage.import_release(work, release)
+    imports.import_release(work, release)
     base = work.store.resolve(f"refs/patchbot/upstream/{release}")
     assert base is not None
     (commit,) = work.store.commit_series(base, [([TreeFile(path, new.encode())], WORDS)])
@@ -232,7 +232,7 @@ def test_an_edited_form_makes_the_series_anew(work: Workspace) -> None:
 
 def test_a_crate_that_a_carried_patch_changes_is_forked_for_it(work: Workspace) -> None:
     path = "crates/wasmtime/src/lib.rs"
-    stage.import_release(work, FIRST)
+    imports.import_release(work, FIRST)
     old = source(work, f"refs/patchbot/upstream/{FIRST}", path)
     form(work, FIRST, old + "\npub const FORK: bool = true;\n", path=path)
     says(work)

@@ -16,7 +16,7 @@ from patchbot.cli import run_cli
 from patchbot.commits import CommitText
 from patchbot.errors import UsageError
 from patchbot.model import Release, TreeFile
-from patchbot.pipeline import resolve
+from patchbot.pipeline import imports, resolve
 from patchbot.pipeline import sync as stage
 from patchbot.pipeline.work import Workspace, workspace
 from patchbot.report.terminal import Reporter
@@ -53,7 +53,7 @@ def project_in_conflict(project: Path, upstream: Upstream) -> Path:
     upstream.publish("8.0.1", change={FILE: TEXT, OTHER: TEXT})
     upstream.publish("10.0.2", change={FILE: TEXT.replace("let code = 3;", "let code = 33;"), OTHER: TEXT})
     with workspace(configs.load(project), Reporter(quiet=True)) as work:
-        stage.import_release(work, FIRST)
+        imports.import_release(work, FIRST)
         base = work.store.resolve(f"refs/patchbot/upstream/{FIRST}")
         assert base is not None
         files = [TreeFile(path, patched(TEXT).encode()) for path in (FILE, OTHER)]

@@ -18,6 +18,10 @@ from patchbot.series.merge.preimage import Blobs, Step
 from patchbot.series.merge.textmerge import TextMerge
 from patchbot.series.merge.trees import FOLDER, PLAIN, Entry, Tree, parents, spoken
 
+_TELLING = 64  # bytes of a file that nobody writes twice by chance
+
+Diff = Callable[[Entry, Entry], tuple[Change, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Clash:
@@ -55,12 +59,6 @@ class _Text:
     how: How
     notes: tuple[str, ...]
     rest: tuple[Change, ...] | None  # None where they are not known: one side is no text
-
-
-Diff = Callable[[Entry, Entry], tuple[Change, ...]]
-
-
-_TELLING = 64  # bytes of a file that nobody writes twice by chance
 
 
 class Source(Protocol):
@@ -274,8 +272,9 @@ class Onto:
             upstream=upstream,
             places=lines.places(upstream, step.changes or ()),
         )
-        if why := merging.overlaps() or merging.doubts():
-            kind = "content" if merging.overlaps() else "doubt"
+        overlap = merging.overlaps()
+        if why := overlap or merging.doubts():
+            kind = "content" if overlap else "doubt"
             marked = lines.marked(merging.old, merging.places, ours="ours", theirs=name)
             return _clash(step, ours, kind, why, marked)
         merged = lines.merge(merging.old, merging.places, merging.elsewhere)
