@@ -10,34 +10,19 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 
-from patchbot.errors import RepositoryError
 from patchbot.model.paths import check_path, escapes
-from patchbot.series.lines import Change, Lines
+from patchbot.series.lines import Change
 from patchbot.series.mails import binary
+from patchbot.series.mails.cursor import Cursor
+from patchbot.series.mails.hunks import Hunk, read_hunks, read_literal
+from patchbot.series.mails.names import both, stripped, unquoted
 
 _START = b"diff --git "
-_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _INDEX = re.compile(rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?")
 _MORE = re.compile(rb"From |diff |@@ -\d|GIT binary patch")  # what no signature says
 _MODES = {"100644", "100755", "120000", "160000"}
-_ESCAPES = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13, b'"': 34, b"\\": 92}
 _NONE = b"/dev/null"
 _WHOLE = 40  # letters of an object id that is not cut
-_NO_NEWLINE = b"\\ "
-
-
-@dataclass(frozen=True, slots=True)
-class Hunk:
-    """Lines of a file and what they become.
-
-    ``start`` counts the lines of the old file before it; ``line`` is the patch's own line of its header.
-    """
-
-    start: int
-    old: Lines
-    new: Lines
-    changes: tuple[Change, ...]
-    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +51,6 @@ class FileDiff:
 
 
 @dataclass
-class _Reader:
-    """The lines of one patch file, with the place that an error names."""
-
-    lines: list[bytes]
-    where: str
-    strict: bool
-    at: int = 0
-    offset: int = 0  # lines of the file before these
-
-    def peek(self) -> bytes | None:
-        return self.lines[self.at] if self.at < len(self.lines) else None
-
-    def wrong(self, what: str, *, line: int | None = None, hint: str | None = None) -> RepositoryError:
-        number = self.number if line is None else line
-        return RepositoryError(what, where=f"{self.where}:{number}", hint=hint)
-
-    @property
-    def number(self) -> int:
-        return self.offset + min(self.at, len(self.lines) - 1) + 1
-
-
-@dataclass
 class _Header:
     """What stands between ``diff --git`` and the first hunk."""
 
@@ -105,7 +68,7 @@ def parse(
     ``strict`` refuses paths that are another file on some systems; paths that leave the tree always are.
     Raises ``RepositoryError`` with file and line for anything that is not plainly a diff of git's.
     """
-    reader = _Reader(lines, where, strict, offset=first_line - 1)
+    reader = Cursor(lines, where, strict, offset=first_line - 1)
     files: list[FileDiff] = []
     while (line := reader.peek()) is not None:
         if line.startswith((_START, b"--- ")):
@@ -151,7 +114,7 @@ def _type_changes(files: list[FileDiff]) -> list[FileDiff]:
     return out
 
 
-def _signature(reader: _Reader) -> None:
+def _signature(reader: Cursor) -> None:
     """Pass over git's signature and empty lines at the end of a mail; nothing may follow."""
     while (line := reader.peek()) is not None:
         if line == b"-- ":
@@ -168,7 +131,7 @@ def _signature(reader: _Reader) -> None:
             reader.at += 1
 
 
-def _refuse_twice(files: list[FileDiff], reader: _Reader) -> None:
+def _refuse_twice(files: list[FileDiff], reader: Cursor) -> None:
     seen: set[str] = set()
     for file in files:
         for path in {file.new_path, None if file.copied else file.old_path} - {None}:
@@ -177,7 +140,7 @@ def _refuse_twice(files: list[FileDiff], reader: _Reader) -> None:
             seen.add(str(path))
 
 
-def _file(reader: _Reader) -> FileDiff:
+def _file(reader: Cursor) -> FileDiff:
     header = _Header(reader.number)
     first = reader.peek() or b""
     if first.startswith(_START):
@@ -188,10 +151,10 @@ def _file(reader: _Reader) -> FileDiff:
     line = reader.peek()
     if line is not None and line.startswith(b"--- ") and not _is_signature(reader):
         header.minus, header.plus = _names(reader)
-        hunks = _hunks(reader)
+        hunks = read_hunks(reader)
     elif line == b"GIT binary patch":
         reader.at += 1
-        literal = _literal(reader)
+        literal = read_literal(reader)
     elif line is not None and line.startswith(b"Binary files "):
         raise reader.wrong(
             "a binary file without its bytes", hint="export it with `git format-patch --binary`"
@@ -199,12 +162,12 @@ def _file(reader: _Reader) -> FileDiff:
     return _described(reader, header, first, hunks, literal)
 
 
-def _is_signature(reader: _Reader) -> bool:
+def _is_signature(reader: Cursor) -> bool:
     following = reader.lines[reader.at + 1 : reader.at + 2]
     return not following or not following[0].startswith(b"+++ ")
 
 
-def _extended(reader: _Reader, header: _Header) -> None:
+def _extended(reader: Cursor, header: _Header) -> None:
     while (line := reader.peek()) is not None:
         for word in (
             *(
@@ -227,7 +190,7 @@ def _extended(reader: _Reader, header: _Header) -> None:
         reader.at += 1
 
 
-def _names(reader: _Reader) -> tuple[bytes, bytes]:
+def _names(reader: Cursor) -> tuple[bytes, bytes]:
     """Read the two lines that name the sides; some tools put a tab and a date behind the path."""
     minus = reader.lines[reader.at][4:]
     plus = reader.lines[reader.at + 1][4:]
@@ -235,121 +198,11 @@ def _names(reader: _Reader) -> tuple[bytes, bytes]:
     return minus, plus
 
 
-def _hunks(reader: _Reader) -> tuple[Hunk, ...]:
-    hunks: list[Hunk] = []
-    end = 0
-    while (line := reader.peek()) is not None and line.startswith(b"@@ "):
-        hunk = _hunk(reader)
-        if hunk.start < end:
-            raise reader.wrong("this hunk begins before the end of the one before it", line=hunk.line)
-        end = hunk.start + len(hunk.old)
-        hunks.append(hunk)
-    if not hunks:
-        raise reader.wrong("a file without a hunk")
-    return tuple(hunks)
-
-
-def _hunk(reader: _Reader) -> Hunk:
-    at = reader.number
-    match = _HUNK.match(reader.lines[reader.at])
-    if match is None:
-        raise reader.wrong("this hunk's header cannot be read")
-    first, count, _, other = (int(part) if part is not None else 1 for part in match.groups())
-    reader.at += 1
-    old: list[bytes] = []
-    new: list[bytes] = []
-    runs = _Runs(first - 1 if count else first)
-    start = runs.at
-    while len(old) < count or len(new) < other:
-        line = reader.peek()
-        kind = b"" if line is None else line[:1]
-        if line is None or kind not in {b" ", b"-", b"+", b""}:
-            raise reader.wrong(
-                f"this hunk ends early: its header says {count} old and {other} new lines", line=at
-            )
-        reader.at += 1
-        text = line[1:] + b"\n"  # an empty line is one of context whose blank a mailer has cut
-        if (reader.peek() or b"").startswith(_NO_NEWLINE):
-            text = text[:-1]
-            reader.at += 1
-        if kind != b"+":
-            old.append(text)
-        if kind != b"-":
-            new.append(text)
-        runs.add(kind, text)
-    if len(old) != count or len(new) != other:
-        raise reader.wrong(
-            f"this hunk is not what its header says: {count} old and {other} new lines", line=at
-        )
-    if any(not text.endswith(b"\n") for text in (*old[:-1], *new[:-1])):
-        raise reader.wrong("a line without its end stands before others", line=at)
-    return Hunk(start, tuple(old), tuple(new), runs.changes(), at)
-
-
-class _Runs:
-    """Gathers runs of removed and added lines."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self._done: list[Change] = []
-        self._start: int | None = None
-        self._new: list[bytes] = []
-
-    def add(self, kind: bytes, text: bytes) -> None:
-        if kind in {b" ", b""}:
-            self._close()
-            self.at += 1
-            return
-        if self._start is None:
-            self._start = self.at
-        if kind == b"-":
-            self.at += 1
-        else:
-            self._new.append(text)
-
-    def changes(self) -> tuple[Change, ...]:
-        self._close()
-        return tuple(self._done)
-
-    def _close(self) -> None:
-        if self._start is not None:
-            self._done.append(Change(self._start, self.at, tuple(self._new)))
-            self._start, self._new = None, []
-
-
-def _literal(reader: _Reader) -> binary.Literal:
-    first = _block(reader)
-    line = reader.peek() or b""
-    if line.startswith((b"literal ", b"delta ")):
-        _block(reader)  # the way back, which nobody goes here
-    return first
-
-
-def _block(reader: _Reader) -> binary.Literal:
-    at = reader.number
-    head = reader.peek() or b""
-    match = re.fullmatch(rb"(literal|delta) (\d{1,12})", head)
-    if match is None:
-        raise reader.wrong("a binary patch without a literal or a delta")
-    reader.at += 1
-    rows = []
-    while (line := reader.peek()) is not None and line:
-        rows.append(line)
-        reader.at += 1
-    if line is None:
-        raise reader.wrong("this binary patch ends early", line=at)
-    reader.at += 1
-    try:
-        return binary.decode(rows, int(match[2]), delta=match[1] == b"delta")
-    except ValueError as error:
-        raise reader.wrong(f"this binary patch is damaged: {error}", line=at) from None
-
-
 # -- what a header means ----------------------------------------------------------------------------
 
 
 def _described(
-    reader: _Reader,
+    reader: Cursor,
     header: _Header,
     first: bytes,
     hunks: tuple[Hunk, ...],
@@ -390,7 +243,7 @@ def _described(
     return replace(file, new_mode=file.new_mode or ("100644" if created else ""))
 
 
-def _sides(reader: _Reader, header: _Header) -> tuple[str, str, str, str]:
+def _sides(reader: Cursor, header: _Header) -> tuple[str, str, str, str]:
     words = header.words
     index = _INDEX.fullmatch(words[b"index "]) if b"index " in words else None
     if b"index " in words and index is None:
@@ -407,13 +260,13 @@ def _sides(reader: _Reader, header: _Header) -> tuple[str, str, str, str]:
     return old_mode, new_mode, old_oid, new_oid
 
 
-def _paths(reader: _Reader, header: _Header, first: bytes) -> tuple[bytes, bytes]:
+def _paths(reader: Cursor, header: _Header, first: bytes) -> tuple[bytes, bytes]:
     words = header.words
     for before, after in ((b"rename from ", b"rename to "), (b"copy from ", b"copy to ")):
         if before in words or after in words:
             if before not in words or after not in words:
                 raise reader.wrong("names one side of a rename", line=header.line)
-            old, new = _unquoted(reader, words[before]), _unquoted(reader, words[after])
+            old, new = unquoted(reader, words[before]), unquoted(reader, words[after])
             named = [header.minus or b"", header.plus or b""]
             if any(
                 name and _side(reader, header, name) != path
@@ -430,64 +283,21 @@ def _paths(reader: _Reader, header: _Header, first: bytes) -> tuple[bytes, bytes
         same = (minus if minus is not None else plus) or b"", (plus if plus is not None else minus) or b""
         if minus is not None and plus is not None and minus != plus:
             raise reader.wrong(f"names two files and no rename: {minus!r}, {plus!r}", line=header.line)
-        if first.startswith(_START) and _both(reader, header, first.removeprefix(_START)) != same[0]:
+        if first.startswith(_START) and both(reader, header.line, first.removeprefix(_START)) != same[0]:
             raise reader.wrong(f"its lines are for another file: {same[0]!r}", line=header.line)
         return same
-    name = _both(reader, header, first.removeprefix(_START))
+    name = both(reader, header.line, first.removeprefix(_START))
     return name, name
 
 
-def _side(reader: _Reader, header: _Header, name: bytes) -> bytes | None:
-    path = _unquoted(reader, name.partition(b"\t")[0])
+def _side(reader: Cursor, header: _Header, name: bytes) -> bytes | None:
+    path = unquoted(reader, name.partition(b"\t")[0])
     if path == _NONE:
         return None
-    return _stripped(reader, header, path)
+    return stripped(reader, header.line, path)
 
 
-def _stripped(reader: _Reader, header: _Header, path: bytes) -> bytes:
-    """Take the a/ or b/ off, as ``git apply -p1`` does."""
-    prefix, slash, rest = path.partition(b"/")
-    if not slash or not prefix:
-        raise reader.wrong(
-            f"the path {path!r} has no a/ or b/ before it",
-            line=header.line,
-            hint="export it with --src-prefix=a/ --dst-prefix=b/",
-        )
-    return rest
-
-
-def _both(reader: _Reader, header: _Header, names: bytes) -> bytes:
-    """Read the one path of ``diff --git a/path b/path``, where no other line names it."""
-    if names.startswith(b'"'):
-        closed = re.match(rb'"(?:[^"\\]|\\.)*"', names)
-        sides = [names[: closed.end()], names[closed.end() + 1 :]] if closed else []
-    else:
-        half = len(names) // 2
-        sides = [names[:half], names[half + 1 :]] if names[half : half + 1] == b" " else []
-    found = {_stripped(reader, header, _unquoted(reader, side)) for side in sides if side}
-    if len(found) != 1 or len(sides) != 2:  # noqa: PLR2004 - a and b
-        raise reader.wrong("its path cannot be read", line=header.line)
-    return found.pop()
-
-
-def _unquoted(reader: _Reader, name: bytes) -> bytes:
-    """Undo git's C quoting (quote.c): octal for bytes, letters for the usual few."""
-    if not name.startswith(b'"'):
-        return name
-    if len(name) < 2 or not name.endswith(b'"'):  # noqa: PLR2004 - the two quotes
-        raise reader.wrong("a quoted path without its end")
-
-    def plain(match: re.Match[bytes]) -> bytes:
-        word = match[1]
-        code = _ESCAPES.get(word, -1) if len(word) == 1 else int(word, 8)
-        if not 0 <= code <= 0xFF:  # noqa: PLR2004 - a byte
-            raise reader.wrong("a quoted path has an escape that git does not write")
-        return bytes([code])
-
-    return re.sub(rb"\\([0-7]{3}|.)", plain, name[1:-1], flags=re.DOTALL)
-
-
-def _checked(reader: _Reader, header: _Header, path: bytes) -> str:
+def _checked(reader: Cursor, header: _Header, path: bytes) -> str:
     text = os.fsdecode(path)
     problem = check_path(text) if reader.strict else escapes(text)
     if problem:

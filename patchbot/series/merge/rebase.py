@@ -181,15 +181,13 @@ def telling_line(patch: Patch) -> tuple[bytes, str]:
 
     It is the one that history is asked for, so it has no line end.
     """
-    best: tuple[int, int, bytes, str] = (0, 0, b"", "")
+    best: tuple[bool, int, bytes, str] = (False, 0, b"", "")
     for file in patch.files:
         for hunk in file.hunks:
             for change in hunk.changes:
-                removed = hunk.old[change.start - hunk.start : change.end - hunk.start]
-                for added, rows in ((1, change.lines), (0, removed)):
-                    best = max(
-                        best, *((added, len(row.strip()), row.strip(), file.path) for row in rows), best
-                    )
+                for added, rows in ((True, change.lines), (False, hunk.removed(change))):
+                    for row in map(bytes.strip, rows):
+                        best = max(best, (added, len(row), row, file.path))
     return best[2], best[3]
 
 
@@ -201,7 +199,7 @@ def _counted(files: Sequence[FileDiff]) -> tuple[Counter[bytes], Counter[bytes]]
         for hunk in file.hunks:
             for change in hunk.changes:
                 added.update(change.lines)
-                removed.update(hunk.old[change.start - hunk.start : change.end - hunk.start])
+                removed.update(hunk.removed(change))
     return added, removed
 
 
