@@ -16,12 +16,14 @@ from pathlib import Path
 
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
 from patchbot.gitpython import Git, Repo
-from patchbot.sealed import IDENTITY, lend, make_repository, run_git, seal, seal_environment
+from patchbot.sealed import IDENTITY, lend, run_git, seal, seal_environment
 from patchbot.store import FORMATS, Store
 
 
 class Borrowed(Store):
     """A repository of our own on top of the objects of ``lender``.  Use ``borrow``."""
+
+    passing = True
 
     def __init__(self, repo: Repo, *, lender: Path, objects: Path, object_format: str) -> None:
         super().__init__(repo)
@@ -97,15 +99,27 @@ def borrow(lender: Path) -> Iterator[Borrowed]:
     objects, shallow, form = _facts(lender)
     with tempfile.TemporaryDirectory(prefix="patchbot-rebase-") as folder:
         path = Path(folder, "borrowed.git")
-        repo = make_repository(path, branch="none", bare=True, object_format=form)
-        with repo.config_writer() as config:
-            config.set_value("gc", "auto", "0")
-            config.set_value("fastimport", "unpackLimit", "0")  # one pack, however little is made
+        _make(path, form)
         lend(objects, path)
         if shallow.is_file():
             shutil.copyfile(shallow, path / "shallow")
-        with Borrowed(repo, lender=lender, objects=objects, object_format=form) as store:
+        with Borrowed(Repo(path), lender=lender, objects=objects, object_format=form) as store:
             yield store
+
+
+def _make(path: Path, object_format: str) -> None:
+    """Make a bare repository without asking git for it (gitrepository-layout(5)): it lives for one command."""
+    for folder in ("objects/info", "objects/pack", "refs"):
+        (path / folder).mkdir(parents=True)
+    (path / "HEAD").write_bytes(b"ref: refs/heads/none\n")
+    version, extensions = (0, "") if object_format == "sha1" else (1, f"objectFormat = {object_format}\n")
+    (path / "config").write_text(
+        f"[core]\nrepositoryFormatVersion = {version}\nbare = true\ncompression = 1\n"
+        f"[extensions]\n{extensions}"
+        "[gc]\nauto = 0\n"
+        "[fastimport]\nunpackLimit = 0\n",  # one pack, however little is made
+        encoding="ascii",
+    )
 
 
 def resolve_in(lender: Path, revisions: Sequence[str]) -> list[str]:
@@ -136,18 +150,22 @@ def resolve_in(lender: Path, revisions: Sequence[str]) -> list[str]:
 
 def _facts(lender: Path) -> tuple[Path, Path, str]:
     """Return the folder of objects, the file of a shallow clone, and the object format of a repository."""
-    flags = ("--show-object-format", "--path-format=absolute", "--git-path", "objects")
     if not lender.is_dir():
         raise RepositoryError("no such folder", where=lender)
+    flags = ("--path-format=absolute", "--git-path", "objects", "--git-path", "shallow")
     try:
-        # a path may have line ends of its own, so it comes last, and one at a time
-        form, _, objects = os.fsdecode(in_lender(lender, "rev-parse", *flags))[:-1].partition("\n")
-        shallow = os.fsdecode(in_lender(lender, "rev-parse", *flags[1:3], "shallow"))[:-1]
+        out = os.fsdecode(in_lender(lender, "rev-parse", "--show-object-format", *flags))
+        form, *paths = out[:-1].split("\n")
+        if len(paths) != 2:  # noqa: PLR2004 - one has a line end of its own
+            paths = [
+                os.fsdecode(in_lender(lender, "rev-parse", *flags[:2], name))[:-1] for name in flags[2::2]
+            ]
     except RepositoryError:
         raise RepositoryError("is not a git repository", where=lender) from None
     if form not in FORMATS:
         raise EnvironmentProblem(f"its object format {form} is unknown here", where=lender)
-    return Path(objects), Path(shallow), form
+    objects, shallow = map(Path, paths)
+    return objects, shallow, form
 
 
 def in_lender(lender: Path, *args: str) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from patchbot.errors import EnvironmentProblem, RepositoryError
 from patchbot.gitpython import Git, GitCommandError, GitCommandNotFound, Repo
@@ -65,18 +66,45 @@ def run_git(
 
     GitPython strips the last newline and decodes unless it is told not to.
     """
+    with _told(args, where), _input(stdin) as istream:
+        return git.execute(
+            ["git", *args],
+            istream=istream,
+            env=env,
+            stdout_as_string=False,
+            strip_newline_in_stdout=False,
+        )
+
+
+def start_git(git: Git, args: Sequence[str], *, where: Path, stdin: bytes) -> Callable[[], None]:
+    """Start a git that prints nothing; what is returned waits for its end, and raises as ``run_git`` does."""
+    with _told(args, where), _input(stdin) as istream:
+        process: Any = git.execute(["git", *args], istream=istream, as_process=True)
+
+    def wait() -> None:
+        with _told(args, where):
+            process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+    return wait
+
+
+@contextmanager
+def _input(data: bytes | None) -> Iterator[Any]:
+    """Give bytes as a file, which no child can be too slow to read."""
+    with tempfile.TemporaryFile() as file:
+        if data is not None:
+            file.write(data)
+            file.seek(0)
+        yield file
+
+
+@contextmanager
+def _told(args: Sequence[str], where: Path) -> Iterator[None]:
+    """Say in our own words what is wrong with a git."""
     try:
-        with tempfile.TemporaryFile() as istream:
-            if stdin is not None:
-                istream.write(stdin)
-                istream.seek(0)
-            return git.execute(
-                ["git", *args],
-                istream=cast("Any", istream),
-                env=env,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-            )
+        yield
     except GitCommandNotFound:
         raise EnvironmentProblem("git is not on PATH", hint="install git 2.39 or newer") from None
     except GitCommandError as error:

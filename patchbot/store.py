@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -26,12 +26,13 @@ from patchbot.commits import EXECUTABLE, CommitText, TreeChange
 from patchbot.errors import EnvironmentProblem, RepositoryError
 from patchbot.gitpython import GitCommandError, GitCommandNotFound, Repo
 from patchbot.model import TreeFile
-from patchbot.sealed import IDENTITY, lend, make_repository, run_git, seal, seal_environment
+from patchbot.sealed import IDENTITY, lend, make_repository, run_git, seal, seal_environment, start_git
 
 ZERO = "0" * 40
 FORMATS = {"sha1": 40, "sha256": 64}  # and the length of an id in each
 _PIPE = -1  # subprocess.PIPE, as GitPython hands it on
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ASKED = 800  # objects at once: their ids go into a pipe's buffer whole, so that nobody waits for the other
 _LISTED = 4  # trees whose lists are kept: a release is asked for its own and its result's several times
 
 # Each flag with the reason it is there; Electron's script/lib/git.py taught most of them.
@@ -75,12 +76,14 @@ class Store:
     """A bare git repository that patchbot owns.  Use it as a context manager."""
 
     object_format = "sha1"
+    passing = False  # whether the repository goes when it is left, so that nobody need tidy up in it
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
         seal(self._repo.git)
         self._listed: dict[tuple[str, str], tuple[TreeEntry, ...]] = {}
         self._reader: Any = None  # a running `git cat-file --batch`; GitPython has no type for it
+        self._ahead: dict[str, tuple[str, bytes]] = {}  # objects that were asked for before they are wanted
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -208,18 +211,33 @@ class Store:
         A step without files gives a commit with its parent's tree, which no mail can carry (``mail``).
         The commits are reachable from no ref: the caller moves refs when all is done.
         """
+        return self.begin_series(base, steps)()
+
+    def begin_series(
+        self, base: str | None, steps: Sequence[tuple[Sequence[TreeFile | TreeChange], CommitText]]
+    ) -> Callable[[], tuple[str, ...]]:
+        """Begin to write what ``commit_series`` does; what is returned waits for it and returns the ids."""
         # fast-import insists on a ref; one of our own, dropped at the end, keeps the real ones for update_refs.
         scratch = f"refs/patchbot/scratch/{os.getpid()}"
         stream = b"".join(commits.spelled(scratch, base, steps))
-        with tempfile.NamedTemporaryFile() as marks:
+        file, marks = tempfile.mkstemp(prefix="patchbot-marks-")
+        os.close(file)
+        flags = ["--quiet", "--done", "--force", f"--export-marks={marks}"]
+        flags += ["--depth=0"] if self.passing else []  # nobody will miss what deltas would save
+        wait = start_git(self._repo.git, ["fast-import", *flags], where=self.path, stdin=stream)
+
+        def done() -> tuple[str, ...]:
             try:
-                flags = ("--quiet", "--done", "--force", f"--export-marks={marks.name}")
-                self._git("fast-import", *flags, stdin=stream)
+                wait()
+                lines = Path(marks).read_text(encoding="ascii").splitlines()
             finally:
-                self._git("update-ref", "-d", scratch)
-            lines = Path(marks.name).read_text(encoding="ascii").splitlines()
-        by_mark = dict(cast("tuple[str, str]", tuple(line.split(" "))) for line in lines)
-        return tuple(by_mark[f":{mark}"] for mark in range(1, len(steps) + 1))
+                Path(marks).unlink()
+                if not self.passing:
+                    self._git("update-ref", "-d", scratch)
+            by_mark = dict(cast("tuple[str, str]", tuple(line.split(" "))) for line in lines)
+            return tuple(by_mark[f":{mark}"] for mark in range(1, len(steps) + 1))
+
+        return done
 
     def index_packs(self) -> None:
         """Let git find objects by one index instead of one per pack: every import leaves a pack of its own."""
@@ -234,12 +252,29 @@ class Store:
 
     def find_object(self, oid: str) -> tuple[str, bytes] | None:
         """Return kind and bytes of an object, or None if nobody has it.  One git serves all calls."""
+        if (known := self._ahead.pop(oid, None)) is not None:
+            return known
+        self._ask([oid])
+        return self._answer(oid)
+
+    def prefetch(self, oids: Iterable[str]) -> None:
+        """Ask for objects that will be wanted: one at a time, each costs two switches between processes."""
+        wanted = list(dict.fromkeys(oids))
+        for start in range(0, len(wanted), _ASKED):
+            part = wanted[start : start + _ASKED]
+            self._ask(part)
+            answers = {oid: self._answer(oid) for oid in part}
+            self._ahead.update({oid: found for oid, found in answers.items() if found is not None})
+
+    def _ask(self, oids: Sequence[str]) -> None:
         # GitPython's own get_object_data takes SHA-1 only
         if self._reader is None:
             self._reader = self._repo.git.cat_file("--batch", istream=_PIPE, as_process=True)
-        with suppress(BrokenPipeError):  # a git that has died says nothing below either
-            self._reader.stdin.write(f"{oid}\n".encode())
+        with suppress(BrokenPipeError):  # a git that has died says nothing to `_answer` either
+            self._reader.stdin.write("".join(f"{oid}\n" for oid in oids).encode())
             self._reader.stdin.flush()
+
+    def _answer(self, oid: str) -> tuple[str, bytes] | None:
         line = self._reader.stdout.readline()
         head = line.split()
         if line and len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the id and "missing"
@@ -258,8 +293,8 @@ class Store:
         found = self.find_object(oid)
         return found[1] if found is not None and found[0] == "blob" else None
 
-    def read_tree(self, oid: str) -> list[TreeEntry]:
-        """Return the entries of one tree object; folders have the mode 40000."""
+    def read_tree(self, oid: str) -> dict[bytes, tuple[bytes, bytes, bytes]]:
+        """Return the entries of one tree object by name: mode, name and raw id; folders have the mode 40000."""
         found = self.find_object(oid)
         if found is None or found[0] != "tree":
             raise RepositoryError(
@@ -267,14 +302,8 @@ class Store:
                 where=self.path,
                 hint="a partial or damaged clone? fetch it whole",
             )
-        data, size, at = found[1], FORMATS[self.object_format] // 2, 0
-        entries = []
-        while at < len(data):
-            blank, end = data.index(b" ", at), data.index(b"\0", at)
-            mode, name = data[at:blank].decode("ascii"), os.fsdecode(data[blank + 1 : end])
-            at = end + 1 + size
-            entries.append(TreeEntry(name, mode, data[end + 1 : at].hex()))
-        return entries
+        entry = rb"(\d+) ([^\0]+)\0(.{%d})" % (FORMATS[self.object_format] // 2)
+        return {row[1]: row for row in re.findall(entry, found[1], re.DOTALL)}
 
     def diff_blobs(self, pairs: Sequence[tuple[str, str]]) -> bytes:
         """Return the diff of each pair of blobs as files ``0``, ``1``, …, without context, by one git.
@@ -315,6 +344,16 @@ class Store:
         words = self._git("diff-tree", *flags).split(b"\0")[:-1]
         return {words[n].split()[3].decode(): os.fsdecode(words[n + 1]) for n in range(0, len(words), 2)}
 
+    def find_changed(self, old: str, new: str) -> dict[str, TreeEntry | None]:
+        """Return what differs between two trees: path → the file in ``new``, None for one that is gone."""
+        words = self._git("diff-tree", "-r", "-z", "--no-renames", old, new).split(b"\0")[:-1]
+        out: dict[str, TreeEntry | None] = {}
+        for meta, name in zip(words[::2], words[1::2], strict=True):
+            _, mode, _, oid, kind = meta.decode().split()
+            path = os.fsdecode(name)
+            out[path] = None if kind == "D" else TreeEntry(path, mode, oid)
+        return out
+
     # -- mails -----------------------------------------------------------------------------------
 
     def mails(self, base: str, tip: str, *, renames: bool = False) -> tuple[bytes, ...]:
@@ -340,6 +379,28 @@ class Store:
             if text := b"".join(mails):
                 self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=text, env=env)
             return self._git("write-tree", env=env).decode().strip()
+
+    def apply_files(
+        self, entries: Iterable[TreeEntry], series: Iterable[Sequence[bytes]]
+    ) -> dict[str, TreeEntry]:
+        """Apply mails with stock ``git apply`` where there are just ``entries``; return what is there then by path.
+
+        Each part of ``series`` is one run of git.  Raises ``RepositoryError`` with git's words if a patch does
+        not apply.
+        """
+        with tempfile.TemporaryDirectory(prefix="patchbot-apply-") as folder:
+            env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+            index = "".join(f"{e.mode} {e.oid}\t{e.path}\0" for e in entries)
+            self._git("update-index", "-z", "--index-info", stdin=os.fsencode(index), env=env)
+            for mails in series:
+                self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=b"".join(mails), env=env)
+            rows = self._git("ls-files", "--stage", "-z", env=env).split(b"\0")[:-1]
+        out = {}
+        for row in rows:
+            meta, _, name = row.partition(b"\t")
+            mode, oid, _stage = meta.decode().split()
+            out[os.fsdecode(name)] = TreeEntry(os.fsdecode(name), mode, oid)
+        return out
 
     @contextmanager
     def checkout(self, tree: str, paths: Iterable[str]) -> Iterator[Path]:

@@ -47,8 +47,8 @@ def test_objects_are_read_as_git_has_them(repo: Path) -> None:
     tree, blob = git(repo, "rev-parse", "HEAD^{tree}"), git(repo, "rev-parse", "HEAD:d/x")
     folder = git(repo, "rev-parse", "HEAD:d")
     with borrow(repo) as store:
-        assert store.read_tree(tree) == [TreeEntry("d", "40000", folder)]
-        assert store.read_tree(folder) == [TreeEntry("x", "100644", blob)]
+        assert store.read_tree(tree) == {b"d": (b"40000", b"d", bytes.fromhex(folder))}
+        assert store.read_tree(folder) == {b"x": (b"100644", b"x", bytes.fromhex(blob))}
         data = store.blob(blob)
         assert data == (repo / "d/x").read_bytes()
         assert store.digest(data) == blob

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _DEVICES = {
     "con",
@@ -16,6 +17,7 @@ _DEVICES = {
     *(f"com{i}" for i in range(1, 10)),
     *(f"lpt{i}" for i in range(1, 10)),
 }
+_KEPT = 10_000  # paths whose verdict is kept: the patches of a series speak of the same files
 _INVISIBLE = {"Cc", "Cf", "Zl", "Zp"}
 
 
@@ -24,6 +26,7 @@ def check_path(path: str) -> str | None:
     return escapes(path) or not_portable(path)
 
 
+@lru_cache(maxsize=_KEPT)
 def escapes(path: str) -> str | None:
     """Return why ``path`` would leave its tree or reach git's own files, or None: no system may have it."""
     if path.startswith("/") or re.match(r"[A-Za-z]:", path):
@@ -39,6 +42,7 @@ def escapes(path: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=_KEPT)
 def not_portable(path: str) -> str | None:
     """Return why ``path`` is another path, or none, on some file systems, or None if it is not."""
     if "\\" in path or any(unicodedata.category(char) in _INVISIBLE for char in path):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from patchbot.commits import TreeChange
 from patchbot.series.lines import Change
 from patchbot.series.mails import diffs
 from patchbot.series.merge.preimage import Blobs
-from patchbot.series.merge.trees import SUBMODULE, Entry
+from patchbot.series.merge.trees import FOLDER, PLAIN, SUBMODULE, Entry
 from patchbot.store import Store
 
+_Names = dict[str, "_Names"]  # what is wanted in a folder, and what in each of its folders
 _KEPT = 50_000  # trees; a large repository has fewer folders
 
 
@@ -31,11 +33,36 @@ class GitObjects:
         if oid not in self._trees:
             if len(self._trees) >= _KEPT:
                 self._trees.clear()
-            self._trees[oid] = {e.path: Entry(e.mode, e.oid) for e in self._store.read_tree(oid)}
+            self._trees[oid] = _Folder(self._store.read_tree(oid))
         return self._trees[oid]
+
+    def warm(self, roots: Iterable[str], paths: Iterable[str]) -> None:
+        """Read what trees have at ``paths`` before it is asked for: a level of folders at a time, then the files."""
+        wanted: _Names = {}
+        for path in paths:
+            here = wanted
+            for name in path.split("/"):
+                here = here.setdefault(name, {})
+        level = [(root, wanted) for root in roots]
+        while level:
+            self._store.prefetch(oid for oid, _ in level if oid not in self._trees)
+            below: list[tuple[str, _Names]] = []
+            files: list[str] = []
+            for oid, names in level:
+                entries = self.tree(oid)
+                for name, inside in names.items():
+                    entry = entries.get(name)
+                    if entry is not None and entry.mode == FOLDER and inside:
+                        below.append((entry.oid, inside))
+                    elif entry is not None and entry.mode in PLAIN and not inside:
+                        files.append(entry.oid)
+            self._store.prefetch(files)
+            level = below
 
     def diff(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[Change, ...]]:
         """Return the changes between the blobs of each pair.  Raises ``RepositoryError`` if one is missing."""
+        if not pairs:
+            return []
         text = self._store.diff_blobs(pairs)
         found = {file.path: file for file in diffs.parse(text.split(b"\n")[:-1], "git diff-tree")}
         out = []
@@ -43,6 +70,23 @@ class GitObjects:
             file = found.get(f"{number:08}")
             out.append(tuple(c for hunk in file.hunks for c in hunk.changes) if file else ())
         return out
+
+
+class _Folder(Mapping[str, Entry]):
+    """The entries of a tree object; one is made when it is asked for, since most never are."""
+
+    def __init__(self, rows: Mapping[bytes, tuple[bytes, bytes, bytes]]) -> None:
+        self._rows = rows
+
+    def __getitem__(self, name: str) -> Entry:
+        mode, _, raw = self._rows[os.fsencode(name)]
+        return Entry(mode.decode(), raw.hex())
+
+    def __iter__(self) -> Iterator[str]:
+        return map(os.fsdecode, self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 def tree_changes(changes: Mapping[str, Entry | None], blobs: Blobs) -> list[TreeChange]:

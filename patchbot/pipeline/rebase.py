@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,8 @@ from patchbot.borrowed import Borrowed, borrow, resolve_in
 from patchbot.commits import CommitText
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
 from patchbot.model import JsonObject, Verdict
-from patchbot.pipeline.gitobjects import GitObjects, tree_changes
+from patchbot.pipeline import delivery
+from patchbot.pipeline.gitobjects import GitObjects
 from patchbot.report.terminal import Reporter
 from patchbot.series import folder
 from patchbot.series.mails import mail
@@ -23,7 +23,6 @@ from patchbot.series.merge.rebase import Outcome, Rebased
 
 _CONFLICTS = "conflicts"
 _NAMED = 3  # commits of upstream that are named for one patch
-_NOBODY = "patchbot <patchbot@invalid>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +88,17 @@ def run(request: Request, reporter: Reporter) -> Result:
     with borrow(request.repository) as store:
         given = _read(request, store)
         objects = GitObjects(store)
+        objects.warm({given.base_tree, given.onto_tree}, _touched(given.patches))
         with reporter.task("rebase", len(given.patches)) as task:
             done = rebase.rebase(
                 given.patches, given.base_tree, given.onto_tree, objects, on_patch=task.advance
             )
-        commits = _commit(store, done, given.onto)
-        tip = commits[-1] if commits else given.onto
-        tree = store.tree_of(tip)
-        mails = _exported(store, objects, done, (given.onto, given.onto_tree), (tip, tree))
+        made = delivery.deliver(store, done, given.onto, given.onto_tree)
         delivered = store.lend_back()
         outcomes = tuple(_with_commits(store, outcome, given) for outcome in done.outcomes)
-        result = Result(given.base_tree, given.onto_tree, tree, tip, outcomes, mails, delivered)
+        result = Result(
+            given.base_tree, given.onto_tree, made.tree, made.tip, outcomes, made.mails, delivered
+        )
         if request.patches is not None:
             result = replace(result, unlisted=folder.unlisted(request.patches))
         if request.out is not None:
@@ -185,7 +184,7 @@ def _from_commits(store: Borrowed, first: str, last: str) -> tuple[Patch, ...]:
             f"nothing is in {last[:12]} that is not in {first[:12]}", hint="A..B: A is the older one"
         )
     mails = store.mails(first, last, renames=True)
-    texts = [_text_of(store, commit) for commit in commits]
+    texts = [delivery.text_of(store, commit) for commit in commits]
     names = folder.slugs(_subject(text.message) for text in texts)
     if len(mails) != len(commits):
         raise RepositoryError(f"git makes {len(mails)} mails of {len(commits)} commits", where=store.lender)
@@ -200,23 +199,10 @@ def _patch(name: str, commit: str, data: bytes, text: CommitText) -> Patch:
     return Patch(name, data, text.message, text.author, text.date, files_of, text.encoding, where=commit[:12])
 
 
-def _text_of(store: Borrowed, commit: str) -> CommitText:
-    """Read a commit object: its words as they are, whatever their encoding."""
-    found = store.find_object(commit)
-    if found is None:
-        raise RepositoryError(f"does not have the commit {commit}", where=store.lender)
-    head, _, message = found[1].partition(b"\n\n")
-    author = re.search(rb"^author (.*?) ?(<[^<>\n]*>) (\d+ [+-]\d{4})$", head, re.MULTILINE)
-    encoding = re.search(rb"^encoding (\S+)$", head, re.MULTILINE)
-    if author is None:
-        raise RepositoryError(f"the commit {commit} has no author that git would write", where=store.lender)
-    name, address, date = (part.decode("utf-8", "surrogateescape") for part in author.groups())
-    return CommitText(
-        message=message.decode("utf-8", "surrogateescape"),
-        author=f"{name} {address}".lstrip(),
-        date=date,
-        encoding=encoding[1].decode("latin-1") if encoding else "",
-    )
+def _touched(patches: Sequence[Patch]) -> set[str]:
+    """Return the paths that patches speak of."""
+    sides = (path for patch in patches for file in patch.files for path in (file.old_path, file.new_path))
+    return {path for path in sides if path}
 
 
 def _with_commits(store: Borrowed, outcome: Outcome, given: _Input) -> Outcome:
@@ -230,87 +216,6 @@ def _with_commits(store: Borrowed, outcome: Outcome, given: _Input) -> Outcome:
 
 
 # -- what comes out -----------------------------------------------------------------------------------
-
-
-def _commit(store: Borrowed, done: Rebased, onto: str) -> tuple[str, ...]:
-    steps = [
-        (tree_changes(outcome.changes, done.blobs), _words(store, outcome.patch, onto))
-        for outcome in done.applied
-    ]
-    return store.commit_series(onto, steps) if steps else ()
-
-
-def _words(store: Borrowed, patch: Patch, onto: str) -> CommitText:
-    """Return the words of a commit; what the patch does not say comes from the commit that it is put on."""
-    date = patch.date or _text_of(store, onto).date
-    return CommitText(
-        message=patch.message, author=patch.author or _NOBODY, date=date, encoding=patch.encoding
-    )
-
-
-def _exported(
-    store: Borrowed, objects: GitObjects, done: Rebased, onto: tuple[str, str], tip: tuple[str, str]
-) -> dict[str, bytes]:
-    """Return the mails of the result, proved to give its tree, by patch.
-
-    The text of a patch that fits as it is stays as it is.
-    """
-    applied = done.applied
-    made = store.mails(onto[0], tip[0], renames=True) if applied else ()
-    mails = {outcome.patch.name: _kept(outcome) or data for outcome, data in zip(applied, made, strict=True)}
-    again = [mail.parse(data, name, f"{name}.patch", strict=False) for name, data in mails.items()]
-    for outcome, patch in zip(applied, again, strict=True):
-        _refuse_other_words(outcome.patch, patch)
-        rebase.refuse_lost_lines(outcome.patch, patch, outcome.verdict)
-    given = rebase.replayed(again, onto[1], objects)
-    wanted = done.tree.changes()
-    odd = sorted(path for path in given.keys() | wanted.keys() if given.get(path) != wanted.get(path))
-    if odd:
-        raise RepositoryError(f"the exported patches give another {odd[0]} than the rebase", hint=_BUG)
-    tree = onto[1]
-    for run in _runs(again):
-        tree = store.apply(tree, [mails[patch.name] for patch in run])
-    if tree != tip[1]:
-        raise RepositoryError("git apply gives another tree than the rebase", hint=_BUG)
-    return mails
-
-
-def _runs(patches: Sequence[Patch]) -> list[list[Patch]]:
-    """Cut a series where one ``git apply`` would go wrong: it removes files before it writes any, of all patches."""
-    runs: list[list[Patch]] = []
-    written: set[str] = set()
-    for patch in patches:
-        gone = {file.old_path for file in patch.files if not file.copied and file.old_path != file.new_path}
-        if not runs or gone & written:
-            runs.append([])
-            written = set()
-        runs[-1].append(patch)
-        written |= {file.new_path for file in patch.files if file.new_path}
-    return runs
-
-
-_BUG = "this is a bug in patchbot: please report it with the series"
-
-
-def _kept(outcome: Outcome) -> bytes | None:
-    patch = outcome.patch
-    return patch.data if outcome.verdict is Verdict.UNCHANGED and patch.author and patch.date else None
-
-
-def _refuse_other_words(before: Patch, after: Patch) -> None:
-    """Refuse a message that does not survive as a mail: a reader would take a line of it for the patch."""
-    if before.encoding:
-        return  # git has put it into UTF-8
-    # without words the name stands for them
-    same_words = after.message.split() == (before.message.split() or [before.name])
-    same_author = after.author.partition("<")[2] == (before.author or _NOBODY).partition("<")[2]
-    if not same_words or not same_author:
-        raise RepositoryError(
-            f"the message of {before.name} has a line that mail readers take for a header or for the patch itself",
-            where=before.where,
-            hint="reword it: no line may be `---` or begin with `--- `, `diff -` or `Index: `, "
-            "and its text not with `From: `, `Subject: ` or `Date: `",
-        )
 
 
 def _folder(result: Result, done: Rebased) -> dict[str, bytes]:

@@ -66,14 +66,20 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The merged text, and what turns theirs into it: upstream's changes as the next patch meets them."""
+    """The merged text, what turns theirs into it (upstream's changes, as the next patch meets them), and ours.
+
+    ``theirs`` turns ours into it: the patch's own changes, as the release takes them.
+    """
 
     lines: Lines
     ours: tuple[Change, ...]
+    theirs: tuple[Change, ...]
 
 
 def split(data: bytes) -> Lines:
     """Cut bytes into lines with their ends; only a line feed ends one."""
+    if b"\r" not in data:  # at which `splitlines` would cut as well; it is three times as fast
+        return tuple(data.splitlines(keepends=True))
     *whole, last = data.split(b"\n")
     lines = [line + b"\n" for line in whole]
     return tuple([*lines, last] if last else lines)
@@ -129,6 +135,23 @@ def _down(base: Sequence[bytes], change: Change, limit: int) -> Change:
     return Change(start, end, lines)
 
 
+def evident(old: Lines, new: Lines) -> tuple[Change, ...] | None:
+    """Return what turns ``old`` into ``new`` where there is but one way to see it, or None.
+
+    What both begin and end with is left out; if the rest of one has no line of the other's, it is one change,
+    whatever the algorithm.  It lies as far down as it goes, as ``settled`` has it.
+    """
+    if old == new:
+        return ()
+    short = min(len(old), len(new))
+    start = next((at for at in range(short) if old[at] != new[at]), short)
+    end = next((n for n in range(short - start) if old[-1 - n] != new[-1 - n]), short - start)
+    gone, come = old[start : len(old) - end], new[start : len(new) - end]
+    if not frozenset(gone).isdisjoint(come):
+        return None
+    return (Change(start, len(old) - end, come),)
+
+
 def places(ours: Sequence[Change], theirs: Sequence[Change]) -> tuple[Place, ...]:
     """Put the changes of both sides (each in order) together by place."""
     out: list[Place] = []
@@ -170,6 +193,7 @@ def merge(
     """
     lines: list[bytes] = []
     rest: list[Change] = []
+    landed: list[Change] = []
     done = shift = 0
     for place in at:
         lines += base[done : place.start]
@@ -181,13 +205,16 @@ def merge(
         elif not place.theirs:
             rest += [replace(c, start=c.start + shift, end=c.end + shift) for c in place.ours]
             lines += place.of_ours(base)
-        elif not place.ours or place.agreed(base):
+        elif not place.ours:
+            landed.append(Change(place.at, place.at + place.end - place.start, theirs))
+            lines += theirs
+        elif place.agreed(base):
             lines += theirs
         else:
             return None
         shift += sum(c.growth for c in place.theirs)
     lines += base[done:]
-    return Merged(tuple(lines), tuple(rest))
+    return Merged(tuple(lines), tuple(rest), tuple(landed))
 
 
 def _moved(place: Place, shift: int, theirs: Lines, ours: Sequence[bytes]) -> Change:

@@ -229,7 +229,7 @@ def _described(
         old_path=None if created else _checked(reader, header, old),
         new_path=None if deleted else _checked(reader, header, new),
         old_mode=old_mode,
-        new_mode=new_mode,
+        new_mode=new_mode or ("100644" if created else ""),
         old_oid="" if created else old_oid,
         new_oid="" if deleted else new_oid,
         copied=b"copy from " in words,
@@ -240,7 +240,7 @@ def _described(
     nothing = not hunks and literal is None and file.old_path == file.new_path and old_mode == new_mode
     if nothing:
         raise reader.wrong("names a file and changes nothing of it", line=header.line)
-    return replace(file, new_mode=file.new_mode or ("100644" if created else ""))
+    return file
 
 
 def _sides(reader: Cursor, header: _Header) -> tuple[str, str, str, str]:

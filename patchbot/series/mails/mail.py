@@ -10,7 +10,7 @@ import email.utils
 import itertools
 import quopri
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from patchbot.errors import RepositoryError
 from patchbot.series.mails import diffs
@@ -48,6 +48,17 @@ class Patch:
 
 def parse(data: bytes, name: str, where: str, *, strict: bool = True) -> Patch:
     """Read the patch file ``where``.  Raises ``RepositoryError`` with file and line if it is none."""
+    patch, diff, first_line = _read(data, name, where)
+    return replace(patch, files=diffs.parse(diff, where, first_line=first_line, strict=strict))
+
+
+def words(data: bytes, name: str, where: str) -> Patch:
+    """Read who, when and why of a patch file and nothing of its diff.  Raises as ``parse`` does."""
+    return _read(data, name, where)[0]
+
+
+def _read(data: bytes, name: str, where: str) -> tuple[Patch, list[bytes], int]:
+    """Return a patch without its files, the lines of its diff, and the number of the first of them."""
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
         raise RepositoryError("has a NUL byte: this is no patch", where=f"{where}:{line}")
@@ -58,10 +69,10 @@ def parse(data: bytes, name: str, where: str, *, strict: bool = True) -> Patch:
     start = _diff(lines, body)
     if start is None:
         raise RepositoryError("has no diff", where=f"{where}:{max(len(lines), 1)}", hint=_EMPTY)
-    files = diffs.parse(lines[start:], where, first_line=start + 1, strict=strict)
     text = _in_body(lines[body:start], headers)
     message = _message(headers.get("subject", ""), _words(text, headers), name)
-    return Patch(name, data, message, _author(headers, where), _date(headers, where), files, where=where)
+    patch = Patch(name, data, message, _author(headers, where), _date(headers, where), (), where=where)
+    return patch, lines[start:], start + 1
 
 
 _EMPTY = "a patch that changes nothing is no patch: take it out of the series"

@@ -42,23 +42,31 @@ class Clash:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A file that took its part: what to change in the tree, and what to remember for the next patch."""
+    """A file that took its part: what to change in the tree, and what to remember for the next patch.
+
+    ``changes`` are those of the lines of a file that stays where it is, None where that is not all.
+    """
 
     puts: tuple[tuple[str, Entry | None], ...]
     how: How
     notes: tuple[str, ...] = ()
+    changes: tuple[Change, ...] | None = None
     chain: tuple[str, str, tuple[Change, ...]] | None = None
     moved: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A merged text: its entry, how it went, and upstream's changes as the next patch meets them."""
+    """A merged text: its object, how it went, upstream's changes as the next patch meets them, and the patch's.
+
+    Changes are None where they are not known: one side is no text.
+    """
 
     oid: str
     how: How
     notes: tuple[str, ...]
-    rest: tuple[Change, ...] | None  # None where they are not known: one side is no text
+    rest: tuple[Change, ...] | None
+    changes: tuple[Change, ...] | None = ()
 
 
 class Source(Protocol):
@@ -209,7 +217,8 @@ class Onto:
         path = step.path
         moved = (path, target) if path != target else None
         chain = (path, theirs.oid, text.rest) if text.rest is not None else None
-        return Placed(tuple(puts), how, (*notes, *text.notes), chain, moved)
+        changes = text.changes if target == where else None
+        return Placed(tuple(puts), how, (*notes, *text.notes), changes, chain, moved)
 
     @staticmethod
     def _has_part(step: Step, ours: Entry, where: str) -> bool:
@@ -239,7 +248,7 @@ class Onto:
         assert base is not None  # noqa: S101 - see `_change`
         assert theirs is not None  # noqa: S101
         if ours.oid == base.oid:
-            return _Text(theirs.oid, How.EXACT, (), ())
+            return _Text(theirs.oid, How.EXACT, (), (), step.changes)
         if ours.oid == theirs.oid:
             return _Text(ours.oid, How.THERE, (), ())
         upstream = self._upstream(step, base, ours)
@@ -266,8 +275,8 @@ class Onto:
         self, step: Step, ours: Entry, where: str, upstream: tuple[Change, ...], name: str
     ) -> _Text | Clash:
         merging = TextMerge(
-            base=self._blobs.get(step.base_oid),
-            ours=self._blobs.get(ours.oid),
+            base=self._blobs.lines(step.base_oid),
+            ours=self._blobs.lines(ours.oid),
             path=where,
             upstream=upstream,
             places=lines.places(upstream, step.changes or ()),
@@ -280,7 +289,7 @@ class Onto:
         merged = lines.merge(merging.old, merging.places, merging.elsewhere)
         assert merged is not None  # noqa: S101 - nothing overlaps
         oid = self._blobs.add(b"".join(merged.lines))
-        return _Text(oid, merging.how(), merging.notes(), merged.ours)
+        return _Text(oid, merging.how(), merging.notes(), merged.ours, merged.theirs)
 
 
 def _clash(step: Step, ours: Entry | None, kind: str, why: str, marked: bytes | None = None) -> Clash:

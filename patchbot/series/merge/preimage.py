@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from patchbot.errors import RepositoryError
-from patchbot.series.lines import Change, joined, settled, split
+from patchbot.series.lines import Change, Lines, joined, settled, split
 from patchbot.series.mails.diffs import FileDiff
 from patchbot.series.mails.mail import Patch
 from patchbot.series.merge.trees import FOLDER, PLAIN, SUBMODULE, SYMLINK, Entry, Tree, spoken
@@ -26,6 +26,7 @@ class Blobs:
         self._read = read
         self._digest = digest
         self._known: dict[str, bytes] = {}
+        self._lines: dict[str, Lines] = {}
 
     def find(self, oid: str) -> bytes | None:
         """Return the bytes of a blob, or None if the repository does not have it."""
@@ -45,6 +46,12 @@ class Blobs:
                 hint="a partial clone fetches it with `git cat-file -p` in the repository itself",
             )
         return data
+
+    def lines(self, oid: str) -> Lines:
+        """Return the lines of a blob that a tree names, cut once."""
+        if oid not in self._lines:
+            self._lines[oid] = split(self.get(oid))
+        return self._lines[oid]
 
     def add(self, data: bytes) -> str:
         """Keep bytes and return their object id."""
@@ -161,8 +168,7 @@ def _theirs(
         mode = base.mode  # see `_base`
     if SUBMODULE in {mode, base.mode if base is not None else mode}:
         return _submodule(patch, file, base, mode), None
-    old = blobs.get(base.oid) if base is not None else b""
-    data, changes = _patched(patch, file, old)
+    data, changes = _patched(patch, file, base.oid if base is not None else None, blobs)
     if file.new_path is None:
         if data:
             raise _wrong(patch, file.line, f"removes {file.old_path}, and leaves some of its lines")
@@ -189,7 +195,10 @@ def _submodule(patch: Patch, file: FileDiff, base: Entry | None, mode: str) -> E
     return Entry(mode, match[1].decode())
 
 
-def _patched(patch: Patch, file: FileDiff, old: bytes) -> tuple[bytes, tuple[Change, ...] | None]:
+def _patched(
+    patch: Patch, file: FileDiff, base: str | None, blobs: Blobs
+) -> tuple[bytes, tuple[Change, ...] | None]:
+    old = blobs.get(base) if base is not None else b""
     if file.literal is not None:
         try:
             return file.literal.apply(old), None
@@ -197,7 +206,7 @@ def _patched(patch: Patch, file: FileDiff, old: bytes) -> tuple[bytes, tuple[Cha
             raise _wrong(patch, file.line, str(error)) from None
     if not file.hunks:
         return old, ()
-    lines = split(old)
+    lines = blobs.lines(base) if base is not None else ()
     out: list[bytes] = []
     at = 0
     for hunk in file.hunks:

@@ -14,9 +14,10 @@ from typing import Protocol
 
 from patchbot.errors import RepositoryError
 from patchbot.model import Verdict
-from patchbot.series.lines import Change
+from patchbot.series.lines import Change, evident
 from patchbot.series.mails.diffs import FileDiff
 from patchbot.series.mails.mail import Patch
+from patchbot.series.mails.spell import TextChange
 from patchbot.series.merge import preimage
 from patchbot.series.merge.how import How
 from patchbot.series.merge.place import Clash, Onto, Placed
@@ -55,7 +56,8 @@ class Objects(Protocol):
 class Outcome:
     """How one patch fared, and what it changes in the new tree (path → entry, None for what goes).
 
-    ``fitting`` is what a patch in conflict would change where it fits: nothing of it is in the tree.
+    ``fitting`` is what a patch in conflict would change where it fits: nothing of it is in the tree.  ``texts``
+    are the changes of lines, by path, of those files that stay where they are and of which they are known.
     """
 
     patch: Patch
@@ -64,6 +66,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     changes: Mapping[str, Entry | None] = field(default_factory=dict)
     fitting: Mapping[str, Entry | None] = field(default_factory=dict)
+    texts: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,26 +148,15 @@ def _placed(
     return Rebased(tuple(outcomes), blobs, tree)
 
 
-def replayed(patches: Sequence[Patch], tree: str, objects: Objects) -> Mapping[str, Entry | None]:
-    """Return what patches change in ``tree``, applied exactly where they say: the proof of an export.
-
-    Raises ``RepositoryError`` with file and line where they do not fit.
-    """
-    result = Tree(tree, objects.tree)
-    blobs = Blobs(objects.blob, objects.digest)
-    for patch in patches:
-        preimage.steps(patch, result, blobs)
-    return result.changes()
-
-
-def refuse_lost_lines(before: Patch, after: Patch, verdict: Verdict) -> None:
+def refuse_lost_lines(before: Patch, after: Sequence[TextChange] | Patch, verdict: Verdict) -> None:
     """Refuse an export whose lines are not those of the patch it comes from, counted.
 
     Upstream may have taken some (``partly-upstreamed``), never may others appear.
     """
-    if any(file.literal is not None for patch in (before, after) for file in patch.files):
+    sides = [before, *([after] if isinstance(after, Patch) else [])]
+    if any(file.literal is not None for patch in sides for file in patch.files):
         return
-    (added, removed), (new, old) = _counted(before.files), _counted(after.files)
+    (added, removed), (new, old) = _counted(before), _counted(after)
     partly = verdict is Verdict.PARTLY_UPSTREAMED
     for line in added.keys() | removed.keys() | new.keys() | old.keys():
         # less what it removes: the same number for every diff of one change
@@ -191,15 +183,15 @@ def telling_line(patch: Patch) -> tuple[bytes, str]:
     return best[2], best[3]
 
 
-def _counted(files: Sequence[FileDiff]) -> tuple[Counter[bytes], Counter[bytes]]:
+def _counted(patch: Patch | Sequence[TextChange]) -> tuple[Counter[bytes], Counter[bytes]]:
     """Count the lines that a patch adds, and those that it removes."""
     added: Counter[bytes] = Counter()
     removed: Counter[bytes] = Counter()
-    for file in files:
-        for hunk in file.hunks:
-            for change in hunk.changes:
+    for file in patch.files if isinstance(patch, Patch) else patch:
+        for part in file.hunks if isinstance(file, FileDiff) else (file,):
+            for change in part.changes:
                 added.update(change.lines)
-                removed.update(hunk.removed(change))
+                removed.update(part.removed(change))
     return added, removed
 
 
@@ -226,7 +218,8 @@ def _one(patch: Patch, steps: Sequence[Step], onto: Onto, dirty: dict[str, str])
     for part in done:
         onto.take(part)
     notes = tuple(note for part in done for note in part.notes)
-    return Outcome(patch, _verdict(steps, done), notes=notes, changes=changes)
+    texts = {path: part.changes for part in done for path, _ in part.puts if part.changes is not None}
+    return Outcome(patch, _verdict(steps, done), notes=notes, changes=changes, texts=texts)
 
 
 def _verdict(steps: Sequence[Step], done: Sequence[Placed]) -> Verdict:
@@ -294,7 +287,12 @@ class _Diffs:
             if ours is not None and plain and ours.oid not in {step.base.oid, _oid(step.theirs)}:
                 pairs[step.base.oid, ours.oid] = None
         texts = [p for p in pairs if not any(b"\0" in self._blobs.get(oid) for oid in p)]
-        self._known.update(zip(texts, self._objects.diff(texts), strict=True))
+        for pair in texts:
+            change = evident(*map(self._blobs.lines, pair))
+            if change is not None:
+                self._known[pair] = change
+        asked = [pair for pair in texts if pair not in self._known]
+        self._known.update(zip(asked, self._objects.diff(asked), strict=True))
 
 
 def _oid(entry: Entry | None) -> str:

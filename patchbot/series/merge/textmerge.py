@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from patchbot.series.lines import Change, Place, split
+from patchbot.series.lines import Change, Lines, Place
 from patchbot.series.merge import items, recognise
 from patchbot.series.merge.how import How
 from patchbot.series.merge.items import Items
@@ -23,16 +23,15 @@ class TextMerge:
     """One text, its changes by both sides, and what is thought of each place."""
 
     def __init__(
-        self, *, base: bytes, ours: bytes, path: str, upstream: tuple[Change, ...], places: tuple[Place, ...]
+        self, *, base: Lines, ours: Lines, path: str, upstream: tuple[Change, ...], places: tuple[Place, ...]
     ) -> None:
-        self.old = split(base)
-        self.new = split(ours)
+        self.old = base
+        self.new = ours
         self.upstream = upstream
         self.places = places
         self._path = path
         self._there = [place for place in places if place.agreed(self.old)]
         self._lands = [place for place in places if place.theirs and not place.ours]
-        self._texts = (base, ours)
         self._outline = outline_of(path)
         self._quiet = self._outline is None or self._outline.quiet(self.old, upstream)
         self._strays = {place: self._stray(place) for place in self._lands}
@@ -43,7 +42,7 @@ class TextMerge:
     def _items(self) -> tuple[Items, Items] | None:
         if self._outline is None:
             return None
-        return self._outline.read(self._texts[0]), self._outline.read(self._texts[1])
+        return self._outline.read(b"".join(self.old)), self._outline.read(b"".join(self.new))
 
     def overlaps(self) -> str | None:
         """Return why the text does not merge, or None."""

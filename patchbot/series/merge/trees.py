@@ -32,6 +32,7 @@ class Tree:
         self._read = read
         self._changed: dict[str, Entry | None] = {}
         self._added: dict[str, set[str]] = {}  # folder → names of files and folders that changes put there
+        self._folders: dict[str, Mapping[str, Entry]] = {}  # as they were before all changes
 
     def get(self, path: str) -> Entry | None:
         """Return what is at ``path``; a folder has the mode ``FOLDER``."""
@@ -59,6 +60,7 @@ class Tree:
         tree = Tree(self._root, self._read)
         tree._changed = {**self._changed, **dict.fromkeys(paths)}
         tree._added = self._added
+        tree._folders = self._folders
         return tree
 
     def changes(self) -> Mapping[str, Entry | None]:
@@ -106,15 +108,16 @@ class Tree:
         return None
 
     def _listed(self, folder: str) -> Mapping[str, Entry]:
-        if self._root is None:
-            return {}
-        oid = self._root
-        for name in folder.split("/") if folder else ():
-            entry = self._read(oid).get(name)
-            if entry is None or entry.mode != FOLDER:
-                return {}
-            oid = entry.oid
-        return self._read(oid)
+        if folder not in self._folders:
+            self._folders[folder] = self._read_folder(folder)
+        return self._folders[folder]
+
+    def _read_folder(self, folder: str) -> Mapping[str, Entry]:
+        if not folder:
+            return self._read(self._root) if self._root is not None else {}
+        above, _, name = folder.rpartition("/")
+        entry = self._listed(above).get(name)
+        return self._read(entry.oid) if entry is not None and entry.mode == FOLDER else {}
 
 
 def parents(path: str) -> Iterator[str]:
