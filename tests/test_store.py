@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from patchbot import sealed
 from patchbot import store as module
-from patchbot.commits import CommitText
+from patchbot.commits import CommitText, TreeChange
 from patchbot.errors import EnvironmentProblem, PatchbotError, RepositoryError
 from patchbot.model import TreeFile
-from patchbot.store import Store
+from patchbot.store import Store, TreeEntry
 
 NOBODY = 65534
 TEXT = CommitText(message="subject\n\nbody\n", author="A U Thor <a@invalid>", date="1700000000 +0100")
@@ -123,6 +123,47 @@ def everything(folder: Path) -> dict[str, object]:
             "refs": store.refs("refs/"),
             "files": files_of(store, commits[-1]),
         }
+
+
+# -- a few files of a tree ----------------------------------------------------------------------------
+
+
+def test_git_applies_a_series_to_just_the_files_that_it_touches(store: Store) -> None:
+    base = store.commit_tree(BASE, TEXT)
+    tip = store.commit_series(base, STEPS)[-1]
+    mails = store.mails(base, tip)
+    touched = {file.path for files, _ in STEPS for file in files}
+    before = [entry for entry in store.list_tree(store.tree_of(base)) if entry.path in touched]
+    after = {e.path: e for e in store.list_tree(store.tree_of(tip)) if e.path in touched}
+    assert store.apply_files(before, [mails]) == after
+    assert store.apply_files(before, [[mail] for mail in mails]) == after
+    with pytest.raises(RepositoryError, match="git apply failed"):
+        store.apply_files([], [mails])
+
+
+def test_what_differs_between_two_trees_is_every_file_that_does(store: Store) -> None:
+    base = store.commit_tree(BASE, TEXT)
+    gone = BASE[0].path
+    (tip,) = store.commit_series(base, [([TreeChange(gone), TreeChange("new", "100755", b"x")], TEXT)])
+    found = store.find_changed(store.tree_of(base), store.tree_of(tip))
+    assert found == {gone: None, "new": TreeEntry("new", "100755", store.digest(b"x"))}
+    assert store.find_changed(store.tree_of(tip), store.tree_of(tip)) == {}
+
+
+def test_objects_that_were_asked_for_ahead_are_those_that_git_has(store: Store) -> None:
+    texts = [b"%d" % n * n for n in range(900)]
+    store.commit_tree([TreeFile(str(n), text) for n, text in enumerate(texts)], TEXT)
+    blobs = [store.digest(text) for text in texts]
+    missing = "0" * 39 + "1"
+    store.prefetch([*blobs, missing])
+    found = [store.find_object(oid) for oid in reversed(blobs)]
+    assert found == [("blob", text) for text in reversed(texts)]
+    assert store.find_object(missing) is None
+    made = store.write_blob(b"made since")  # what was not there may come
+    store.prefetch([store.digest(b"made later")])
+    store.write_blob(b"made later")
+    assert store.find_object(made) == ("blob", b"made since")
+    assert store.find_object(store.digest(b"made later")) == ("blob", b"made later")
 
 
 # -- the same bytes everywhere ----------------------------------------------------------------------

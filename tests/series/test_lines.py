@@ -126,6 +126,38 @@ def test_settled_changes_make_the_same_text_stay_apart_and_settle_once(sides: Si
     assert all(one.end < other.start for one, other in itertools.pairwise(settled))
 
 
+@given(TEXTS, TEXTS)
+def test_what_is_evident_is_one_change_as_far_down_as_it_goes(old: Lines, new: Lines) -> None:
+    seen = lines.evident(old, new)
+    if seen is None:
+        assert set(old) & set(new)
+        return
+    assert lines.applied(old, seen) == new
+    assert len(seen) == (old != new)
+    assert lines.settled(old, seen) == seen
+
+
+@given(sides())
+def test_what_is_evident_is_what_every_diff_says(sides: Sides) -> None:
+    old, edited, _ = sides
+    new = lines.applied(old, edited)
+    seen = lines.evident(old, new)
+    if seen:
+        gone, come = old[seen[0].start : seen[0].end], seen[0].lines
+        found = lines.settled(old, changes(old, new))
+        # another diff takes no more lines away and adds no more: none of these stands on both sides
+        assert sum(c.end - c.start for c in found) == len(gone)
+        assert sum(len(c.lines) for c in found) == len(come)
+
+
+@given(sides())
+def test_a_merge_tells_what_turns_ours_into_it(sides: Sides) -> None:
+    base, ours, theirs = sides
+    merged = lines.merge(base, lines.places(ours, theirs))
+    if merged is not None:
+        assert lines.applied(lines.applied(base, ours), merged.theirs) == merged.lines
+
+
 def test_an_insertion_among_equal_lines_goes_down_as_in_git(tmp_path: Path) -> None:
     base = (b"{\n", b"}\n", b"\n", b"{\n", b"}\n", b"\n", b"x\n")
     new = (*base[:3], b"{\n", b"}\n", b"\n", *base[3:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from patchbot.series.lines import Change, Lines
 from patchbot.series.mails import binary
@@ -11,6 +11,7 @@ from patchbot.series.mails.cursor import Cursor
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _NO_NEWLINE = b"\\ "
+_KINDS = frozenset((b" ", b"-", b"+", b""))  # an empty line is one of context whose blank a mailer has cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,65 +54,58 @@ def _hunk(reader: Cursor) -> Hunk:
         raise reader.wrong("this hunk's header cannot be read")
     first, count, _, other = (int(part) if part is not None else 1 for part in match.groups())
     reader.at += 1
-    old: list[bytes] = []
-    new: list[bytes] = []
-    runs = _Runs(first - 1 if count else first)
-    start = runs.at
+    sides = _Sides(first - 1 if count else first)
+    old, new, lines = sides.old, sides.new, reader.lines
     while len(old) < count or len(new) < other:
-        line = reader.peek()
-        kind = b"" if line is None else line[:1]
-        if line is None or kind not in {b" ", b"-", b"+", b""}:
+        line = lines[reader.at] if reader.at < len(lines) else b"?"
+        kind = line[:1]
+        if kind not in _KINDS:
             raise reader.wrong(
                 f"this hunk ends early: its header says {count} old and {other} new lines", line=at
             )
         reader.at += 1
-        text = line[1:] + b"\n"  # an empty line is one of context whose blank a mailer has cut
-        if (reader.peek() or b"").startswith(_NO_NEWLINE):
+        text = line[1:] + b"\n"
+        if reader.at < len(lines) and lines[reader.at].startswith(_NO_NEWLINE):
             text = text[:-1]
             reader.at += 1
-        if kind != b"+":
+        if kind == b"-":
             old.append(text)
-        if kind != b"-":
+        elif kind == b"+":
             new.append(text)
-        runs.add(kind, text)
+        else:
+            sides.keep(text)
+    sides.close()
     if len(old) != count or len(new) != other:
         raise reader.wrong(
             f"this hunk is not what its header says: {count} old and {other} new lines", line=at
         )
     if any(not text.endswith(b"\n") for text in (*old[:-1], *new[:-1])):
         raise reader.wrong("a line without its end stands before others", line=at)
-    return Hunk(start, tuple(old), tuple(new), runs.changes(), at)
+    return Hunk(sides.start, tuple(old), tuple(new), tuple(sides.changes), at)
 
 
-class _Runs:
-    """Gathers runs of removed and added lines."""
+@dataclass
+class _Sides:
+    """Both sides of a hunk as they grow; ``start`` is where the old one begins in its file."""
 
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self._done: list[Change] = []
-        self._start: int | None = None
-        self._new: list[bytes] = []
+    start: int
+    old: list[bytes] = field(default_factory=list)
+    new: list[bytes] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    same: tuple[int, int] = (0, 0)  # the lines of both up to the last that they share
 
-    def add(self, kind: bytes, text: bytes) -> None:
-        if kind in {b" ", b""}:
-            self._close()
-            self.at += 1
-            return
-        if self._start is None:
-            self._start = self.at
-        if kind == b"-":
-            self.at += 1
-        else:
-            self._new.append(text)
+    def keep(self, line: bytes) -> None:
+        """Add a line that both have."""
+        self.close()
+        self.old.append(line)
+        self.new.append(line)
+        self.same = (len(self.old), len(self.new))
 
-    def changes(self) -> tuple[Change, ...]:
-        self._close()
-        return tuple(self._done)
-
-    def _close(self) -> None:
-        if self._start is not None:
-            self._done.append(Change(self._start, self.at, tuple(self._new)))
-            self._start, self._new = None, []
+    def close(self) -> None:
+        """Note what stands between the last line that both have and the end as one change."""
+        old, new = self.same
+        if len(self.old) > old or len(self.new) > new:
+            self.changes.append(Change(self.start + old, self.start + len(self.old), tuple(self.new[new:])))
 
 
 def read_literal(reader: Cursor) -> binary.Literal:

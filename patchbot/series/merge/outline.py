@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-import tree_sitter_c
-import tree_sitter_rust
-from tree_sitter import Language, Node, Parser
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from patchbot.series.lines import Change, split
 from patchbot.series.merge.items import Item, Items
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
 
 _RUST = frozenset(
     {
@@ -65,22 +66,20 @@ def outline_of(path: str) -> Outline | None:
 
 @lru_cache(maxsize=_KEPT)
 def _rust_items(data: bytes) -> Items:
-    return Items(tuple(_walk(Parser(_rust()).parse(data).root_node, data, _RUST)))
+    return Items(tuple(_walk(_parser("rust").parse(data).root_node, data, _RUST)))
 
 
 @lru_cache(maxsize=_KEPT)
 def _c_items(data: bytes) -> Items:
-    return Items(tuple(_walk(Parser(_c()).parse(data).root_node, data, _C)))
+    return Items(tuple(_walk(_parser("c").parse(data).root_node, data, _C)))
 
 
-@lru_cache(maxsize=1)
-def _rust() -> Language:
-    return Language(tree_sitter_rust.language())
+@lru_cache(maxsize=2)
+def _parser(grammar: str) -> Parser:
+    """Return a parser; grammars load when the first text is in doubt, which in most series none is."""
+    from tree_sitter import Language, Parser  # noqa: PLC0415
 
-
-@lru_cache(maxsize=1)
-def _c() -> Language:
-    return Language(tree_sitter_c.language())
+    return Parser(Language(import_module(f"tree_sitter_{grammar}").language()))
 
 
 def _walk(root: Node, data: bytes, kinds: frozenset[str]) -> Iterator[tuple[Item, ...]]:
