@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
-from patchbot.gitpython import Git, Repo
+from patchbot.plumbing import Git, PlainGit
 from patchbot.sealed import IDENTITY, lend, run_git, seal, seal_environment
 from patchbot.store import FORMATS, Store
 
@@ -25,8 +25,8 @@ class Borrowed(Store):
 
     passing = True
 
-    def __init__(self, repo: Repo, *, lender: Path, objects: Path, object_format: str) -> None:
-        super().__init__(repo)
+    def __init__(self, path: Path, git: Git, *, lender: Path, objects: Path, object_format: str) -> None:
+        super().__init__(path, git)
         self.lender = lender
         self.object_format = object_format
         self._objects = objects
@@ -103,7 +103,8 @@ def borrow(lender: Path) -> Iterator[Borrowed]:
         lend(objects, path)
         if shallow.is_file():
             shutil.copyfile(shallow, path / "shallow")
-        with Borrowed(Repo(path), lender=lender, objects=objects, object_format=form) as store:
+        git = PlainGit(path)
+        with Borrowed(path, git, lender=lender, objects=objects, object_format=form) as store:
             yield store
 
 
@@ -172,4 +173,4 @@ def in_lender(lender: Path, *args: str) -> bytes:
     """Ask the lender's own git something that runs nothing of its configuration."""
     # whose repository it is does not matter to a reader that runs no hook, filter or pager of it
     trusted = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
-    return run_git(seal(Git(lender), **trusted), args, where=lender)
+    return run_git(seal(PlainGit(lender), **trusted), args, where=lender)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from patchbot.commits import CommitText
 from patchbot.errors import RepositoryError
-from patchbot.gitpython import Git, InvalidGitRepositoryError, NoSuchPathError, Repo
-from patchbot.sealed import IDENTITY, lend, make_repository, run_git, seal
+from patchbot.gitpython import InvalidGitRepositoryError, NoSuchPathError, PythonGit, Repo, make_repository
+from patchbot.sealed import IDENTITY, lend, run_git, seal
 from patchbot.store import Store, TreeEntry
 
 _INDEX = ("update-index", "-z", "--index-info")
@@ -43,7 +43,7 @@ def make(
         fresh = Path(beside, "clone")
         with make_repository(fresh, branch=branch) as repo:
             lend(store.path / "objects", fresh / ".git")
-            git = seal(repo.git)
+            git = seal(PythonGit(repo.git))
             run_git(git, ["update-ref", f"refs/heads/{branch}", base], where=fresh)
             run_git(git, ["read-tree", "--reset", "-u", base], where=fresh)
             done = {path: [entry] for path, entry in merged.items()}
@@ -93,7 +93,8 @@ def mail_of(folder: Path, base: str, text: CommitText) -> bytes:
 
     Empty if nothing differs from ``base``.
     """
-    with Store(_repo(folder)) as clone:
+    _refuse_gone(folder)
+    with Store(folder, PythonGit.at(folder)) as clone:
         tree = _ask(folder, "write-tree").decode().strip()
         env = {
             **IDENTITY,
@@ -104,7 +105,9 @@ def mail_of(folder: Path, base: str, text: CommitText) -> bytes:
         }
         words = text.message.encode("utf-8", "surrogateescape")
         args = ["commit-tree", "-p", base, "-F", "-", tree]
-        commit = run_git(seal(Git(folder)), args, where=folder, stdin=words, env=env).decode().strip()
+        commit = (
+            run_git(seal(PythonGit.at(folder)), args, where=folder, stdin=words, env=env).decode().strip()
+        )
         mails = clone.mails(base, commit)
     return mails[0] if mails else b""
 
@@ -114,9 +117,9 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _repo(folder: Path) -> Repo:
+def _refuse_gone(folder: Path) -> None:
     try:
-        return Repo(folder)
+        Repo(folder).close()
     except (InvalidGitRepositoryError, NoSuchPathError):
         raise RepositoryError(
             "is no longer a clone", where=folder, hint="--abort forgets it; then begin again"
@@ -124,5 +127,5 @@ def _repo(folder: Path) -> Repo:
 
 
 def _ask(folder: Path, *args: str) -> bytes:
-    _repo(folder).close()
-    return run_git(seal(Git(folder)), args, where=folder)
+    _refuse_gone(folder)
+    return run_git(seal(PythonGit.at(folder)), args, where=folder)

@@ -15,7 +15,7 @@ from pathlib import Path
 from patchbot import files
 from patchbot.borrowed import borrow, in_lender
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
-from patchbot.gitpython import Git
+from patchbot.plumbing import PlainGit
 from patchbot.sealed import SEALED, run_git, seal
 from patchbot.store import Store
 
@@ -114,8 +114,8 @@ def _copy(store: Store, folder: Path, commit: str) -> None:
             )
         flags = ("--quiet", "--revs", "--missing=allow-any", "--stdout")
         wanted = f"--shallow {commit}\n{commit}\n".encode()
-        pack = run_git(seal(Git(lender.path)), ["pack-objects", *flags], where=folder, stdin=wanted)
-    run_git(seal(Git(store.path)), ["index-pack", "--stdin"], where=store.path, stdin=pack)
+        pack = run_git(seal(PlainGit(lender.path)), ["pack-objects", *flags], where=folder, stdin=wanted)
+    run_git(seal(PlainGit(store.path)), ["index-pack", "--stdin"], where=store.path, stdin=pack)
     # git's list of commits whose parents are not there; else every walk over this one would miss them
     shallow = store.path / "shallow"
     known = shallow.read_text(encoding="ascii").split() if shallow.is_file() else []
@@ -164,7 +164,7 @@ def _listed(store: Store, source: Origin, *patterns: str) -> dict[str, str]:
 
 def _ask(store: Store, source: Origin, *args: str) -> bytes:
     """Run git against a server, with the user's settings on how to reach it and none besides."""
-    git = seal(Git(store.path))
+    git = seal(PlainGit(store.path))
     reach = _user_settings(store)
     first = int(SEALED["GIT_CONFIG_COUNT"])
     git.update_environment(
@@ -193,9 +193,8 @@ def _user_settings(store: Store) -> list[tuple[str, str]]:
     for scope in ("--system", "--global"):
         words = ["config", scope, "--includes", "--null", "--get-regexp", _REACH]
         try:
-            out = run_git(
-                Git(store.path), words, where=store.path
-            )  # not sealed: these are what it is asked for
+            # not sealed: these are what it is asked for
+            out = run_git(PlainGit(store.path), words, where=store.path)
         except RepositoryError:  # there is none, or nothing of that in it
             continue
         for row in out.decode(errors="surrogateescape").split("\0")[:-1]:

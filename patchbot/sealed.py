@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, TypeVar
 
 from patchbot.errors import EnvironmentProblem, RepositoryError
-from patchbot.gitpython import Git, GitCommandError, GitCommandNotFound, Repo
+from patchbot.plumbing import Git, GitFailed, GitMissing, Process
 
 # What a caller's environment must not change.  GIT_INDEX_FILE and friends leak through GitPython, which
 # copies os.environ; the list of settings is git's own (git(1), "Environment Variables").
@@ -38,6 +38,9 @@ IDENTITY = {
 }
 
 
+_Git = TypeVar("_Git", bound=Git)
+
+
 def seal_environment() -> None:
     """Remove the caller's ``GIT_*`` settings from this process.
 
@@ -48,7 +51,7 @@ def seal_environment() -> None:
         del os.environ[key]
 
 
-def seal(git: Git, **more: str) -> Git:
+def seal(git: _Git, **more: str) -> _Git:
     """Give every command of ``git`` the sealed environment, and ``more`` on top."""
     git.update_environment(**{**SEALED, **more})
     return git
@@ -62,36 +65,33 @@ def run_git(
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Run git and return its stdout, byte for byte; ``where`` is named if it fails.
-
-    GitPython strips the last newline and decodes unless it is told not to.
-    """
-    with _told(args, where), _input(stdin) as istream:
-        return git.execute(
-            ["git", *args],
-            istream=istream,
-            env=env,
-            stdout_as_string=False,
-            strip_newline_in_stdout=False,
-        )
+    """Run git and return its stdout, byte for byte; ``where`` is named if it fails."""
+    with _told(args, where), _input(stdin) as file:
+        return git.run(args, stdin=file, env=env)
 
 
-def start_git(git: Git, args: Sequence[str], *, where: Path, stdin: bytes) -> Callable[[], None]:
+def start_git(
+    git: Git, args: Sequence[str], *, where: Path, stdin: bytes, env: Mapping[str, str] | None = None
+) -> Callable[[], None]:
     """Start a git that prints nothing; what is returned waits for its end, and raises as ``run_git`` does."""
-    with _told(args, where), _input(stdin) as istream:
-        process: Any = git.execute(["git", *args], istream=istream, as_process=True)
+    with _told(args, where), _input(stdin) as file:
+        process = git.start(args, stdin=file, env=env)
 
     def wait() -> None:
         with _told(args, where):
             process.wait()
-        process.stdout.close()
-        process.stderr.close()
 
     return wait
 
 
+def ask_git(git: Git, args: Sequence[str], *, where: Path) -> Process:
+    """Start a git that answers what is written to it."""
+    with _told(args, where):
+        return git.start(args, stdin=None, env=None)
+
+
 @contextmanager
-def _input(data: bytes | None) -> Iterator[Any]:
+def _input(data: bytes | None) -> Iterator[IO[bytes]]:
     """Give bytes as a file, which no child can be too slow to read."""
     with tempfile.TemporaryFile() as file:
         if data is not None:
@@ -105,34 +105,16 @@ def _told(args: Sequence[str], where: Path) -> Iterator[None]:
     """Say in our own words what is wrong with a git."""
     try:
         yield
-    except GitCommandNotFound:
+    except GitMissing:
         raise EnvironmentProblem("git is not on PATH", hint="install git 2.39 or newer") from None
-    except GitCommandError as error:
-        words = str(error.stderr).strip().removeprefix("stderr:").strip(" '\n")
-        raise RepositoryError(f"git {args[0]} failed: {words}", where=where) from None
+    except GitFailed as error:
+        raise RepositoryError(f"git {args[0]} failed: {str(error).strip()}", where=where) from None
     except OSError as error:
         raise EnvironmentProblem(
             f"git {args[0]} cannot be given its input: {error.strerror}",
             where=tempfile.gettempdir(),
             hint="is the disk full? TMPDIR names another folder",
         ) from None
-
-
-def make_repository(path: Path, *, branch: str, bare: bool = False, object_format: str = "sha1") -> Repo:
-    """Make a repository that owes nothing to the user's settings.
-
-    An empty template: the user's own could bring hooks.  GitPython calls --template unsafe, since an
-    untrusted one would run hooks; the empty one is the way to have none.
-    """
-    return Repo.init(
-        path,
-        bare=bare,
-        initial_branch=branch,
-        template="",
-        object_format=object_format,
-        env=SEALED,
-        allow_unsafe_options=True,
-    )
 
 
 def lend(objects: Path, repository: Path) -> None:

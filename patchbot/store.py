@@ -9,6 +9,7 @@ Refs: ``refs/patchbot/upstream/<release>`` (one commit per release), ``refs/patc
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -19,20 +20,20 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import IO, Self, cast
 
 from patchbot import commits
 from patchbot.commits import EXECUTABLE, CommitText, TreeChange
 from patchbot.errors import EnvironmentProblem, RepositoryError
-from patchbot.gitpython import GitCommandError, GitCommandNotFound, Repo
 from patchbot.model import TreeFile
-from patchbot.sealed import IDENTITY, lend, make_repository, run_git, seal, seal_environment, start_git
+from patchbot.plumbing import Git, GitMissing, Process
+from patchbot.sealed import IDENTITY, ask_git, lend, run_git, seal, seal_environment, start_git
 
 ZERO = "0" * 40
 FORMATS = {"sha1": 40, "sha256": 64}  # and the length of an id in each
-_PIPE = -1  # subprocess.PIPE, as GitPython hands it on
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ASKED = 800  # objects at once: their ids go into a pipe's buffer whole, so that nobody waits for the other
+_AHEAD = 1 << 20  # bytes in a pipe: what Linux allows everybody (pipe(7), pipe-max-size)
 _LISTED = 4  # trees whose lists are kept: a release is asked for its own and its result's several times
 
 # Each flag with the reason it is there; Electron's script/lib/git.py taught most of them.
@@ -78,12 +79,13 @@ class Store:
     object_format = "sha1"
     passing = False  # whether the repository goes when it is left, so that nobody need tidy up in it
 
-    def __init__(self, repo: Repo) -> None:
-        self._repo = repo
-        seal(self._repo.git)
+    def __init__(self, path: Path, git: Git) -> None:
+        self.path = path
+        self._driver = seal(git)
         self._listed: dict[tuple[str, str], tuple[TreeEntry, ...]] = {}
-        self._reader: Any = None  # a running `git cat-file --batch`; GitPython has no type for it
-        self._ahead: dict[str, tuple[str, bytes]] = {}  # objects that were asked for before they are wanted
+        self._reader: Process | None = None  # a running `git cat-file --batch`
+        self._asked: dict[str, None] = {}  # objects that were asked for before they are wanted, in this order
+        self._ahead: dict[str, tuple[str, bytes]] = {}  # and those of them that have come
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -93,10 +95,13 @@ class Store:
         """
         seal_environment()
         try:
+            from patchbot.gitpython import PythonGit, Repo  # noqa: PLC0415 - see there
+
             if not path.exists():
                 _create(path)
-            return cls(Repo(path))
-        except GitCommandNotFound:
+            with Repo(path) as repo:
+                return cls(Path(repo.git_dir), PythonGit(repo.git))
+        except GitMissing:
             raise EnvironmentProblem("git is not on PATH", hint="install git 2.39 or newer") from None
         except OSError as error:
             raise EnvironmentProblem(f"cannot be made: {error.strerror}", where=path) from None
@@ -114,18 +119,7 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._reader is not None:
-            with suppress(OSError):  # it has died, and whoever asked it was told
-                self._reader.stdin.close()
-            with suppress(GitCommandError):
-                self._reader.wait()
-            self._reader.stdout.close()
-            self._reader.stderr.close()
-        self._repo.close()
-
-    @property
-    def path(self) -> Path:
-        """The repository's folder."""
-        return Path(self._repo.git_dir)
+            self._reader.close()
 
     # -- refs ------------------------------------------------------------------------------------
 
@@ -224,7 +218,7 @@ class Store:
         os.close(file)
         flags = ["--quiet", "--done", "--force", f"--export-marks={marks}"]
         flags += ["--depth=0"] if self.passing else []  # nobody will miss what deltas would save
-        wait = start_git(self._repo.git, ["fast-import", *flags], where=self.path, stdin=stream)
+        wait = start_git(self._driver, ["fast-import", *flags], where=self.path, stdin=stream)
 
         def done() -> tuple[str, ...]:
             try:
@@ -252,29 +246,46 @@ class Store:
 
     def find_object(self, oid: str) -> tuple[str, bytes] | None:
         """Return kind and bytes of an object, or None if nobody has it.  One git serves all calls."""
+        while oid in self._asked:
+            self._take()
         if (known := self._ahead.pop(oid, None)) is not None:
             return known
+        while self._asked:
+            self._take()
         self._ask([oid])
         return self._answer(oid)
 
     def prefetch(self, oids: Iterable[str]) -> None:
-        """Ask for objects that will be wanted: one at a time, each costs two switches between processes."""
+        """Ask for objects that will be wanted: one at a time, each costs two switches between processes.
+
+        git reads them while its reader does something else; ``find_object`` takes what has come.
+        """
         wanted = list(dict.fromkeys(oids))
         for start in range(0, len(wanted), _ASKED):
+            while self._asked:
+                self._take()
             part = wanted[start : start + _ASKED]
             self._ask(part)
-            answers = {oid: self._answer(oid) for oid in part}
-            self._ahead.update({oid: found for oid, found in answers.items() if found is not None})
+            self._asked.update(dict.fromkeys(part))
+
+    def _take(self) -> None:
+        """Take the next object that was asked for ahead; what is not there now may come, and is asked for again."""
+        oid = next(iter(self._asked))
+        del self._asked[oid]
+        found = self._answer(oid)
+        if found is not None:
+            self._ahead[oid] = found
 
     def _ask(self, oids: Sequence[str]) -> None:
-        # GitPython's own get_object_data takes SHA-1 only
         if self._reader is None:
-            self._reader = self._repo.git.cat_file("--batch", istream=_PIPE, as_process=True)
+            self._reader = ask_git(self._driver, ["cat-file", "--batch"], where=self.path)
+            _widen(self._reader.stdout)
         with suppress(BrokenPipeError):  # a git that has died says nothing to `_answer` either
             self._reader.stdin.write("".join(f"{oid}\n" for oid in oids).encode())
             self._reader.stdin.flush()
 
     def _answer(self, oid: str) -> tuple[str, bytes] | None:
+        assert self._reader is not None  # noqa: S101 - it was asked
         line = self._reader.stdout.readline()
         head = line.split()
         if line and len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the id and "missing"
@@ -380,23 +391,31 @@ class Store:
                 self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=text, env=env)
             return self._git("write-tree", env=env).decode().strip()
 
-    def apply_files(
-        self, entries: Iterable[TreeEntry], series: Iterable[Sequence[bytes]]
-    ) -> dict[str, TreeEntry]:
-        """Apply mails with stock ``git apply`` where there are just ``entries``; return what is there then by path.
+    def begin_applying(
+        self, entries: Iterable[TreeEntry], mails: Sequence[bytes]
+    ) -> Callable[[], dict[str, TreeEntry]]:
+        """Begin to apply mails with one stock ``git apply`` where there are just ``entries``.
 
-        Each part of ``series`` is one run of git.  Raises ``RepositoryError`` with git's words if a patch does
-        not apply.
+        What is returned waits for it and returns what is there then, by path.  Raises ``RepositoryError`` with
+        git's words if a patch does not apply.
         """
-        with tempfile.TemporaryDirectory(prefix="patchbot-apply-") as folder:
-            env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-            index = "".join(f"{e.mode} {e.oid}\t{e.path}\0" for e in entries)
-            self._git("update-index", "-z", "--index-info", stdin=os.fsencode(index), env=env)
-            for mails in series:
-                self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=b"".join(mails), env=env)
-            rows = self._git("ls-files", "--stage", "-z", env=env).split(b"\0")[:-1]
+        folder = tempfile.TemporaryDirectory(prefix="patchbot-apply-")
+        env = {"GIT_INDEX_FILE": str(Path(folder.name, "index"))}
+        index = "".join(f"{e.mode} {e.oid}\t{e.path}\0" for e in entries)
+        self._git("update-index", "-z", "--index-info", stdin=os.fsencode(index), env=env)
+        args = ["apply", "--cached", "--whitespace=nowarn", "-"]
+        wait = start_git(self._driver, args, where=self.path, stdin=b"".join(mails), env=env)
+
+        def done() -> dict[str, TreeEntry]:
+            with folder:
+                wait()
+                return self._indexed(env)
+
+        return done
+
+    def _indexed(self, env: Mapping[str, str]) -> dict[str, TreeEntry]:
         out = {}
-        for row in rows:
+        for row in self._git("ls-files", "--stage", "-z", env=env).split(b"\0")[:-1]:
             meta, _, name = row.partition(b"\t")
             mode, oid, _stage = meta.decode().split()
             out[os.fsdecode(name)] = TreeEntry(os.fsdecode(name), mode, oid)
@@ -407,10 +426,12 @@ class Store:
         """Give a throw-away clone whose one commit holds just ``paths`` of ``tree``, as stock git sees it."""
         wanted = set(paths)
         index = "".join(f"{e.mode} {e.oid}\t{e.path}\0" for e in self.list_tree(tree) if e.path in wanted)
+        from patchbot.gitpython import PythonGit, make_repository  # noqa: PLC0415 - see there
+
         with tempfile.TemporaryDirectory(prefix="patchbot-checkout-") as folder:
             with make_repository(Path(folder), branch="base") as repo:
                 lend(self.path / "objects", Path(folder, ".git"))
-                clone = Store(repo)
+                clone = Store(Path(folder), PythonGit(repo.git))
                 clone._git("update-index", "-z", "--index-info", stdin=os.fsencode(index))
                 clone._git("checkout-index", "--all", "--index")
                 clone._git("commit", "--quiet", "--no-verify", "--message=base", env=IDENTITY)
@@ -421,7 +442,9 @@ class Store:
 
         Raises ``RepositoryError`` with git's words if a mail does not apply.
         """
-        with Store(Repo(folder)) as clone:
+        from patchbot.gitpython import PythonGit  # noqa: PLC0415 - see there
+
+        with Store(folder, PythonGit.at(folder)) as clone:
             # without --keep-cr a file with CRLF line ends does not fit its own patch
             clone._git("am", "--quiet", "--no-gpg-sign", "--keep-cr", stdin=b"".join(mails), env=IDENTITY)
             return {entry.path: entry.oid for entry in clone.list_tree("HEAD")}
@@ -430,11 +453,19 @@ class Store:
 
     def _git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """Run git here and return its stdout, byte for byte."""
-        return run_git(self._repo.git, args, where=self.path, stdin=stdin, env=env)
+        return run_git(self._driver, args, where=self.path, stdin=stdin, env=env)
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let git run ahead of its reader; a system that has no such call, or allows less, works all the same."""
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _AHEAD)
 
 
 def _create(path: Path) -> None:
     """Make a bare repository beside ``path`` and move it there, so that a half-made one is never trusted."""
+    from patchbot.gitpython import make_repository  # noqa: PLC0415 - see there
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".store-", dir=path.parent) as folder:
         fresh = Path(folder, "store.git")

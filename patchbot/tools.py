@@ -1,6 +1,6 @@
 """The only place that starts processes: argv lists, never a shell, never a surprise from the environment.
 
-Git is spoken to by ``store`` alone.
+git is spoken to through ``plumbing``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import IO
 from patchbot.errors import EnvironmentProblem
 
 Line = Callable[[str], None]
+Child = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,13 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    data: bytes | None = None,
     on_line: Line | None = None,
     timeout: float | None = None,
 ) -> Result:
     """Run a program to its end and return what it left; a failing exit code is a result, not an error.
 
+    ``data`` is what it reads from stdin: a few kilobytes, which any pipe takes before the child reads.
     ``on_line`` is given every line of stderr as it comes (cargo reports there).  The child has a process
     group of its own, which ends with it: a Ctrl-C, an exception or ``timeout`` (seconds) leaves nothing
     running.
@@ -90,7 +93,7 @@ def run(
             words,
             cwd=cwd,
             env=dict(env) if env is not None else environment(),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -100,6 +103,9 @@ def run(
             f"{words[0]} cannot be started: {error.strerror}", hint="is it installed and on PATH?"
         ) from None
     try:
+        if child.stdin is not None:
+            with suppress(BrokenPipeError), child.stdin:  # it may have ended without reading
+                child.stdin.write(data or b"")
         stdout, stderr = _follow(child, on_line, timeout)
     except subprocess.TimeoutExpired:
         raise EnvironmentProblem(
@@ -108,6 +114,26 @@ def run(
     finally:
         _end(child)
     return Result(words, child.returncode, stdout, stderr, time.monotonic() - started)
+
+
+def start(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: IO[bytes] | None = None) -> Child:
+    """Start a program that reads ``stdin``, or what is written to it; whoever starts it sees to its end.
+
+    Raises ``OSError`` if it cannot be started.
+    """
+    given = subprocess.PIPE if stdin is None else stdin
+    return subprocess.Popen(
+        argv, cwd=cwd, env=dict(env), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def let_end(child: Child) -> None:
+    """Close what leads to a started program, which is to end of that, and wait for it."""
+    for stream in (child.stdin, child.stdout, child.stderr):
+        if stream is not None:
+            with suppress(OSError):  # it has died before
+                stream.close()
+    child.wait()
 
 
 def _follow(

@@ -135,10 +135,12 @@ def test_git_applies_a_series_to_just_the_files_that_it_touches(store: Store) ->
     touched = {file.path for files, _ in STEPS for file in files}
     before = [entry for entry in store.list_tree(store.tree_of(base)) if entry.path in touched]
     after = {e.path: e for e in store.list_tree(store.tree_of(tip)) if e.path in touched}
-    assert store.apply_files(before, [mails]) == after
-    assert store.apply_files(before, [[mail] for mail in mails]) == after
+    assert store.begin_applying(before, mails)() == after
+    waits = [store.begin_applying(before, mails), store.begin_applying(before, mails[:1])]
+    lib = "crates/a/src/lib.rs"
+    assert [wait()[lib] for wait in waits] == [after[lib]] * 2
     with pytest.raises(RepositoryError, match="git apply failed"):
-        store.apply_files([], [mails])
+        store.begin_applying([], mails)()
 
 
 def test_what_differs_between_two_trees_is_every_file_that_does(store: Store) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from patchbot.borrowed import Borrowed
@@ -21,6 +22,8 @@ from patchbot.series.merge.trees import FOLDER, PLAIN, Entry
 from patchbot.store import TreeEntry
 
 _NOBODY = "patchbot <patchbot@invalid>"
+_RUN = 10  # patches for which a git of their own pays
+_SIDE_BY_SIDE = 2
 _BUG = "this is a bug in patchbot: please report it with the series"
 
 
@@ -195,21 +198,48 @@ def text_of(store: Borrowed, commit: str) -> CommitText:
 
 
 def _prove(store: Borrowed, done: Rebased, mails: Mapping[str, bytes], old: str, new: str) -> None:
-    """Compare what the commits have, and what stock ``git apply`` makes of the mails, with what was meant."""
-    meant = {path: entry for path, entry in done.tree.changes().items() if entry != done.tree.original(path)}
+    """Compare what the commits have, and what stock ``git apply`` makes of the mails, with what was meant.
+
+    Each run of git begins with what the engine means to be there, and must end with what the next one begins
+    with: so they can go side by side.
+    """
+    now = {path: done.tree.original(path) for path in done.tree.changes()}
+    running: deque[Callable[[], None]] = deque()
+    for run in _runs(done.applied):
+        before = {path: now[path] for outcome in run for path in outcome.changes}
+        for outcome in run:
+            now.update(outcome.changes)
+        after = {path: now[path] for path in before}
+        running.append(_begin(store, before, after, [mails[outcome.patch.name] for outcome in run]))
+        if len(running) > _SIDE_BY_SIDE:
+            running.popleft()()
+    meant = {path: entry for path, entry in now.items() if entry != done.tree.original(path)}
     committed = {path: _entry(row) for path, row in store.find_changed(old, new).items()}
     _refuse_odd(committed, meant, "the commits give another")
-    touched = done.tree.changes()
-    before = {path: done.tree.original(path) for path in touched}
+    for wait in running:
+        wait()
+
+
+def _begin(
+    store: Borrowed,
+    before: Mapping[str, Entry | None],
+    after: Mapping[str, Entry | None],
+    mails: Sequence[bytes],
+) -> Callable[[], None]:
+    """Begin to apply mails to ``before``; what is returned refuses anything but ``after``."""
     rows = [
         TreeEntry(path, entry.mode, entry.oid)
         for path, entry in before.items()
         if entry is not None and entry.mode != FOLDER
     ]
-    runs = [[mails[outcome.patch.name] for outcome in run] for run in _runs(done.applied)]
-    there = store.apply_files(rows, runs)
-    given = {path: _entry(there.get(path)) for path in touched.keys() | there.keys()}
-    _refuse_odd(given, touched, "git apply makes another")
+    wait = store.begin_applying(rows, mails)
+
+    def done() -> None:
+        there = wait()
+        given = {path: _entry(there.get(path)) for path in after.keys() | there.keys()}
+        _refuse_odd(given, after, "git apply makes another")
+
+    return done
 
 
 def _entry(row: TreeEntry | None) -> Entry | None:
@@ -223,12 +253,17 @@ def _refuse_odd(given: Mapping[str, Entry | None], meant: Mapping[str, Entry | N
 
 
 def _runs(series: Sequence[Outcome]) -> list[list[Outcome]]:
-    """Cut a series where one ``git apply`` would go wrong: it removes files before it writes any, of all patches."""
+    """Cut a series for several runs of git.
+
+    One would go wrong over the whole of some: it removes files before it writes any, of all patches.  And one
+    is slower than two beside each other.
+    """
     runs: list[list[Outcome]] = []
     written: set[str] = set()
+    size = max(_RUN, -(-len(series) // _SIDE_BY_SIDE))
     for outcome in series:
         gone = {path for path, entry in outcome.changes.items() if entry is None}
-        if not runs or gone & written:
+        if not runs or gone & written or len(runs[-1]) == size:
             runs.append([])
             written = set()
         runs[-1].append(outcome)

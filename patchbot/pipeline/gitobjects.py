@@ -44,10 +44,10 @@ class GitObjects:
             for name in path.split("/"):
                 here = here.setdefault(name, {})
         level = [(root, wanted) for root in roots]
+        files: list[str] = []
         while level:
             self._store.prefetch(oid for oid, _ in level if oid not in self._trees)
             below: list[tuple[str, _Names]] = []
-            files: list[str] = []
             for oid, names in level:
                 entries = self.tree(oid)
                 for name, inside in names.items():
@@ -56,8 +56,8 @@ class GitObjects:
                         below.append((entry.oid, inside))
                     elif entry is not None and entry.mode in PLAIN and not inside:
                         files.append(entry.oid)
-            self._store.prefetch(files)
             level = below
+        self._store.prefetch(files)
 
     def diff(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[Change, ...]]:
         """Return the changes between the blobs of each pair.  Raises ``RepositoryError`` if one is missing."""

@@ -88,7 +88,7 @@ def run(request: Request, reporter: Reporter) -> Result:
     with borrow(request.repository) as store:
         given = _read(request, store)
         objects = GitObjects(store)
-        objects.warm({given.base_tree, given.onto_tree}, _touched(given.patches))
+        objects.warm(dict.fromkeys((given.base_tree, given.onto_tree)), _touched(given.patches))
         with reporter.task("rebase", len(given.patches)) as task:
             done = rebase.rebase(
                 given.patches, given.base_tree, given.onto_tree, objects, on_patch=task.advance
@@ -199,10 +199,10 @@ def _patch(name: str, commit: str, data: bytes, text: CommitText) -> Patch:
     return Patch(name, data, text.message, text.author, text.date, files_of, text.encoding, where=commit[:12])
 
 
-def _touched(patches: Sequence[Patch]) -> set[str]:
-    """Return the paths that patches speak of."""
+def _touched(patches: Sequence[Patch]) -> list[str]:
+    """Return the paths that patches speak of, in the order in which they do."""
     sides = (path for patch in patches for file in patch.files for path in (file.old_path, file.new_path))
-    return {path for path in sides if path}
+    return [path for path in dict.fromkeys(sides) if path]
 
 
 def _with_commits(store: Borrowed, outcome: Outcome, given: _Input) -> Outcome:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import email.utils
 import subprocess
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -172,8 +174,23 @@ def test_what_git_writes_is_read_as_git_reads_it(tmp_path: Path, subject: str, n
     assert patch.message == f"{subject}\n"
     assert patch.author == f"{name} <a@b.invalid>"
     assert patch.date == "1700000000 -0330"
-    assert " ".join(told["Subject"].split()) == subject or "[" in subject
+    # git takes what other programs put before an answer's subject: brackets and colons
+    assert " ".join(told["Subject"].split()) == subject.lstrip(": ") or "[" in subject
     assert told["Email"] == "a@b.invalid" or "@" in name
+
+
+@given(
+    st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9998, 1, 1)),  # noqa: DTZ001 - the zone is added
+    st.integers(-24 * 60 + 1, 24 * 60 - 1),
+)
+def test_a_date_as_git_writes_it_is_read_as_pythons_own_reader_does(at: datetime, minutes: int) -> None:
+    when = at.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
+    text = email.utils.format_datetime(when)
+    parsed = email.utils.parsedate_tz(text)
+    assert parsed is not None
+    patch = mail.parse(b"From: a <a@b>\nDate: " + text.encode() + b"\nSubject: x\n\n" + DIFF, "n", "p.patch")
+    assert int(patch.date.split()[0]) == email.utils.mktime_tz(parsed)
+    assert patch.date.split()[1] == text.split()[-1].replace("-0000", "+0000")
 
 
 # -- text -------------------------------------------------------------------------------------------
