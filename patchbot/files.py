@@ -36,6 +36,37 @@ def write(file: Path, data: bytes, *, durable: bool = False) -> None:
             raise
 
 
+def append(file: Path, data: bytes) -> None:
+    """Add ``data`` to ``file`` and wait until the disk has it; if it has no room, ``file`` stays as it was.
+
+    Raises ``EnvironmentProblem`` if the disk is full or the folder cannot be written.
+    """
+    with _told(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not file.exists()
+        with file.open("ab", buffering=0) as out:
+            size = out.tell()
+            try:
+                left = memoryview(data)
+                while left:
+                    left = left[out.write(left) :]
+                os.fsync(out.fileno())
+            except OSError:
+                out.truncate(size)
+                raise
+        if fresh:
+            _sync_folder(file.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in ``folder``: a file's own bytes are not enough."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Make ``folder`` hold exactly ``files`` (name, with ``/`` for folders inside → bytes).
 

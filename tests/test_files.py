@@ -304,3 +304,27 @@ def test_the_lock_is_not_inherited_by_children(tmp_path: Path) -> None:
 def test_an_os_error_of_the_locked_work_is_not_taken_for_one_of_the_lock(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), files.locked(tmp_path / "lock"):
         (tmp_path / "none").read_bytes()
+
+
+def test_append_adds_and_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    file = tmp_path / "deep" / "journal"
+    files.append(file, b"one\n")
+    assert len(synced) == 2, "the file, and its name in the folder"
+    files.append(file, b"two\n")
+    assert len(synced) == 3
+    assert file.read_bytes() == b"one\ntwo\n"
+
+
+def test_append_without_room_leaves_the_old_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "journal"
+    files.append(file, b"one\n")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(EnvironmentProblem, match="No space left"):
+        files.append(file, b"two\n")
+    assert file.read_bytes() == b"one\n"

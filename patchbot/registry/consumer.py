@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
 
+from patchbot.errors import UsageError
 from patchbot.model import ForkedRelease
 
 
@@ -26,6 +28,44 @@ def cargo_config(name: str, index: str, folder: Path) -> str:
         f"[source.{name}-local]\n"
         f"local-registry = {_string(str(folder))}\n"
     )
+
+
+def served_config(name: str, index: str, served: str) -> str:
+    """Return ``.cargo/config.toml`` lines for a registry that is served at the index address ``served``.
+
+    The address is a registry of its own, ``NAME-served``, because only those have tokens: cargo reads that of
+    ``CARGO_REGISTRIES_<NAME>_SERVED_TOKEN``, and wants to be told so where a registry asks readers for one
+    (cargo book, "Registry Authentication").  Lockfiles are those of ``cargo_config``, byte for byte.
+    """
+    return (
+        f"[registries.{name}]\n"
+        f"index = {_string(index)}\n"
+        "\n"
+        f"[source.{name}]\n"
+        f"registry = {_string(index)}\n"
+        f'replace-with = "{name}-served"\n'
+        "\n"
+        f"[registries.{name}-served]\n"
+        f"index = {_string(served)}\n"
+        'credential-provider = ["cargo:token"]\n'
+    )
+
+
+def served_index(url: str) -> str:
+    """Return the index address below the address of a server or of an export; that of an index is taken as it is.
+
+    Raises ``UsageError`` for anything that cargo would not read a sparse index from.
+    """
+    index = url if url.startswith("sparse+") else f"sparse+{url.rstrip('/')}/index/"
+    parts = urllib.parse.urlsplit(index.removeprefix("sparse+"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not index.endswith("/"):
+        raise UsageError(
+            f"{url!r} is no address of a registry",
+            hint="http://127.0.0.1:8790 for a server or an export, or sparse+https://…/ for an index",
+        )
+    if parts.username is not None or parts.query or parts.fragment:
+        raise UsageError(f"{url!r} has more than an address in it", hint="tokens go into the environment")
+    return index
 
 
 def _string(text: str) -> str:

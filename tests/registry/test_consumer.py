@@ -7,6 +7,7 @@ import pytest
 from fork import small
 from registry import tiny
 
+from patchbot.errors import UsageError
 from patchbot.registry import consumer
 
 
@@ -25,6 +26,44 @@ def test_the_configuration_names_the_registry_and_says_where_it_really_is(tmp_pa
 def test_any_folder_can_be_said(name: str) -> None:
     table = tomllib.loads(consumer.cargo_config("patchbot", small.INDEX, Path("/srv") / name))
     assert table["source"]["patchbot-local"]["local-registry"] == f"/srv/{name}"
+
+
+def test_a_served_registry_is_one_of_its_own_behind_the_same_name() -> None:
+    text = consumer.served_config("patchbot", small.INDEX, "sparse+http://127.0.0.1:8790/index/")
+    assert tomllib.loads(text) == {
+        "registries": {
+            "patchbot": {"index": small.INDEX},
+            "patchbot-served": {
+                "index": "sparse+http://127.0.0.1:8790/index/",
+                "credential-provider": ["cargo:token"],
+            },
+        },
+        "source": {"patchbot": {"registry": small.INDEX, "replace-with": "patchbot-served"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "index"),
+    [
+        ("http://127.0.0.1:8790", "sparse+http://127.0.0.1:8790/index/"),
+        ("http://127.0.0.1:8790/", "sparse+http://127.0.0.1:8790/index/"),
+        ("https://me.example/crates", "sparse+https://me.example/crates/index/"),
+        ("http://[::1]:1", "sparse+http://[::1]:1/index/"),
+        ("sparse+https://me.example/api/v1/crates/", "sparse+https://me.example/api/v1/crates/"),
+    ],
+)
+def test_the_address_of_a_server_or_an_export_or_an_index_is_enough(said: str, index: str) -> None:
+    assert consumer.served_index(said) == index
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["", "127.0.0.1:8790", "ftp://me.example", "http://", "sparse+https://me.example/index", "file:///srv",
+     "https://me:secret@me.example", "https://me.example/?token=x#y"],
+)  # fmt: skip
+def test_what_is_no_address_is_told(said: str) -> None:
+    with pytest.raises(UsageError):
+        consumer.served_index(said)
 
 
 def test_manifest_lines_depend_on_the_forks_of_the_roots_alone() -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from fork import small
-from registry import tiny
+from registry import killed, tiny
 
 from patchbot import files
 from patchbot.errors import EnvironmentProblem, PublishError
 from patchbot.model import ForkedCrate, IndexEntry
-from patchbot.registry.local import LocalRegistry, State
+from patchbot.registry.local import LocalRegistry, State, Taken
 
 CRATES = tiny.forks().crates
 TESTS = Path(__file__).parents[1]
@@ -182,7 +183,12 @@ def test_a_crate_that_is_gone_from_the_disk_is_found_out(registry: LocalRegistry
 
 @pytest.mark.parametrize(
     "change",
-    [{"yanked": True}, {"features": {"x": ()}}, {"links": "z"}, {"dependencies": (small.dependency("d"),)}],
+    [
+        {"rust_version": "1.70"},
+        {"features": {"x": ()}},
+        {"links": "z"},
+        {"dependencies": (small.dependency("d"),)},
+    ],
 )
 def test_another_index_line_for_the_same_bytes_is_found_out(
     registry: LocalRegistry, change: dict[str, object]
@@ -239,6 +245,147 @@ def test_what_cannot_be_read_is_told_with_its_file(registry: LocalRegistry) -> N
         assert told.value.where == str(file)
 
 
+# -- names that are one to cargo ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("there", "new"),
+    [("foo-bar", "foo_bar"), ("foo_bar", "Foo-Bar"), ("foo", "Foo"), ("a-b", "a_b"), ("a-", "a_")],
+)
+def test_a_name_that_is_the_same_to_cargo_is_refused_before_anything_is_written(
+    registry: LocalRegistry, there: str, new: str
+) -> None:
+    registry.publish([made(there)])
+    before = snapshot(registry.folder)
+    with pytest.raises(Taken, match="is the same name to cargo"):
+        registry.publish([made("other"), made(new, "2.0.0")])
+    assert snapshot(registry.folder) == before
+
+
+def test_two_such_names_in_one_plan_are_refused(registry: LocalRegistry) -> None:
+    with pytest.raises(Taken, match="is the same name to cargo"):
+        registry.publish([made("foo-bar"), made("foo_bar")])
+    assert bytes_of(registry.folder) == {}
+
+
+def test_versions_that_differ_in_build_metadata_alone_are_refused(registry: LocalRegistry) -> None:
+    registry.publish([made("a", "1.0.0"), made("b", "1.0.0+pb1")])
+    for crate in (made("a", "1.0.0+x"), made("b", "1.0.0+pb2"), made("b", "1.0.0")):
+        with pytest.raises(Taken, match="is the same to cargo"):
+            registry.publish([crate])
+    registry.publish([made("a", "1.0.1+x")])
+
+
+# -- yanks -------------------------------------------------------------------------------------------
+
+ALL = [(crate.entry.name, crate.entry.version) for crate in CRATES]
+
+
+def yanked(registry: LocalRegistry) -> set[str]:
+    return {entry.name for entry in registry.everything().values() if entry.yanked}
+
+
+def test_a_release_is_yanked_as_a_whole_and_back(registry: LocalRegistry) -> None:
+    registry.publish([*CRATES, made("other")])
+    before = bytes_of(registry.folder)
+    assert registry.set_yanked(ALL, yanked=True) == tuple(ALL)
+    assert yanked(registry) == {name for name, _ in ALL}
+    assert registry.set_yanked(ALL, yanked=True) == ()
+    assert registry.set_yanked(ALL[1:], yanked=False) == tuple(ALL[1:])
+    assert registry.set_yanked(ALL, yanked=False) == (ALL[0],)
+    assert bytes_of(registry.folder) == before
+
+
+def test_one_version_of_a_crate_is_yanked_and_the_bytes_of_the_others_stay(registry: LocalRegistry) -> None:
+    registry.publish([made("a", "1.0.0"), made("a", "1.0.1"), made("a", "1.0.2")])
+    file = registry.index_file("a")
+    odd = file.read_bytes().replace(b'"yanked":false', b'"yanked":  false, "later": 1')
+    file.write_bytes(odd)
+    registry.set_yanked([("a", "1.0.1")], yanked=True)
+    first, second, third = file.read_bytes().splitlines()
+    assert [first, third] == [odd.splitlines()[0], odd.splitlines()[2]]
+    assert json.loads(second)["yanked"] is True
+    assert json.loads(second)["later"] == 1
+
+
+@pytest.mark.parametrize("missing", [("nobody", "1.0.0"), ("a", "9.0.0"), ("A", "1.0.0")])
+def test_nothing_is_yanked_if_one_of_them_is_not_there(
+    registry: LocalRegistry, missing: tuple[str, str]
+) -> None:
+    registry.publish([made("a")])
+    before = snapshot(registry.folder)
+    with pytest.raises(PublishError, match="is not published"):
+        registry.set_yanked([("a", "1.0.0"), missing], yanked=True)
+    assert snapshot(registry.folder) == before
+
+
+def test_a_yanked_release_is_there_when_it_is_published_again(registry: LocalRegistry) -> None:
+    registry.publish(CRATES)
+    registry.set_yanked(ALL, yanked=True)
+    before = snapshot(registry.folder)
+    assert [step.state for step in registry.publish(CRATES)] == [State.PRESENT] * 3
+    assert snapshot(registry.folder) == before
+
+
+def test_a_yank_that_was_killed_anywhere_is_none_or_completed_by_the_next_writer(tmp_path: Path) -> None:
+    registry = LocalRegistry(tmp_path / "registry")
+
+    def prepare() -> None:
+        shutil.rmtree(registry.folder, ignore_errors=True)
+        registry.publish(CRATES)
+
+    count = 0
+    for survived in killed.everywhere(
+        registry.folder, prepare, lambda: registry.set_yanked(ALL, yanked=True)
+    ):
+        registry.publish([made("other")])
+        assert yanked(registry) in (set(), {name for name, _ in ALL}), survived
+        assert_whole(registry, CRATES)
+        registry.set_yanked(ALL, yanked=True)
+        assert yanked(registry) == {name for name, _ in ALL}
+        count += 1
+    assert count > 2 * len(CRATES)
+
+
+# -- removed for good --------------------------------------------------------------------------------
+
+
+def test_what_was_removed_is_gone_and_its_name_is_kept(registry: LocalRegistry) -> None:
+    registry.publish([made("a", "1.0.0"), made("a", "1.0.1"), made("b")])
+    registry.remove([("a", "1.0.0"), ("b", "1.0.0")])
+    assert set(registry.everything()) == {("a", "1.0.1")}
+    assert not registry.index_file("b").exists()
+    assert [file.name for file in registry.folder.glob("*.crate")] == ["a-1.0.1.crate"]
+    assert registry.removed() == {
+        ("a", "1.0.0"): made("a").entry.sha256,
+        ("b", "1.0.0"): made("b").entry.sha256,
+    }
+    before = snapshot(registry.folder)
+    with pytest.raises(Taken, match="and removed, and would now be"):
+        registry.publish([changed(made("b"))])
+    assert snapshot(registry.folder) == before
+    assert [step.state for step in registry.publish([made("b")])] == [State.NEW]
+
+
+def test_a_removal_that_was_killed_anywhere_is_none_or_completed(tmp_path: Path) -> None:
+    registry = LocalRegistry(tmp_path / "registry")
+
+    def prepare() -> None:
+        shutil.rmtree(registry.folder, ignore_errors=True)
+        registry.publish([*CRATES, made("other")])
+
+    count = 0
+    for survived in killed.everywhere(registry.folder, prepare, lambda: registry.remove(ALL)):
+        with registry.locked():
+            left = set(registry.everything())
+        assert left in ({("other", "1.0.0")}, {("other", "1.0.0"), *ALL}), survived
+        if len(left) == 1:
+            assert set(registry.removed()) == set(ALL)
+        assert_whole(registry, CRATES)
+        count += 1
+    assert count > 2 * len(CRATES)
+
+
 # -- killed, and at the same time --------------------------------------------------------------------
 
 Write = Callable[..., None]
@@ -260,6 +407,22 @@ def dying(at: int, die: Callable[[], None]) -> Write:
 
 def interrupted() -> None:
     raise KeyboardInterrupt
+
+
+def test_a_run_that_was_killed_after_any_write_is_completed_to_the_same_bytes(tmp_path: Path) -> None:
+    registry, undisturbed = LocalRegistry(tmp_path / "killed"), LocalRegistry(tmp_path / "whole")
+    undisturbed.publish(CRATES)
+    count = 0
+    for survived in killed.everywhere(
+        registry.folder,
+        lambda: shutil.rmtree(registry.folder, ignore_errors=True),
+        lambda: registry.publish(CRATES),
+    ):
+        assert_whole(registry, CRATES)
+        registry.publish(CRATES)
+        assert bytes_of(registry.folder) == bytes_of(undisturbed.folder), survived
+        count += 1
+    assert count > 4 * len(CRATES)
 
 
 @pytest.mark.parametrize("at", range(2 * len(CRATES)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fork import small
 
 from patchbot.fork import closure, forge
-from patchbot.model import DependencyKind, ForkedRelease, ImportedRelease
+from patchbot.model import ClosureMode, DependencyKind, ForkedRelease, ImportedRelease
 
 CORE = """\
 pub fn beat() -> &'static str {
@@ -64,16 +64,22 @@ def sources(version: str) -> dict[str, str]:
     }
 
 
-def forks(version: str = "1.2.3", *, change: dict[str, str] | None = None) -> ForkedRelease:
-    """The forks of a release; ``change`` replaces or adds files."""
+def forks(
+    version: str = "1.2.3",
+    *,
+    change: dict[str, str] | None = None,
+    index: str = small.INDEX,
+    registry: str = small.REGISTRY,
+) -> ForkedRelease:
+    """The forks of a release; ``change`` replaces or adds files, ``index`` stands in their bytes."""
     release = upstream(version)
     reasons = dict.fromkeys(("tiny-core", "tiny-maker"), "has a link-time name")
     return forge.forge(
         release,
         small.tree({**sources(version), **(change or {})}),
-        closure.minimal(release, ["tiny"], reasons),
+        closure.close(release, ["tiny"], reasons, ClosureMode.MINIMAL),
         suffix=small.suffix(version),
         provenance={"tool": "patchbot 1.2.3"},
-        index=small.INDEX,
-        registry=small.REGISTRY,
+        index=index,
+        registry=registry,
     )
