@@ -4,6 +4,10 @@
 
 Everybody starts from the same packed clone and ends with the new series on disk as patch files; a tool whose
 tree is not the expected one gets no time.  Rounds go round the tools, and ratios are of medians.
+
+patchbot has two lines: the command from its start to its end, and the same in a process that runs already, as
+`patchbot sync` does it for every release.  `git am` has two as well: with the new release checked out before,
+and with the checkout, which nobody else needs or which `git rebase` does as a part of its work.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 ENV = {
@@ -119,51 +124,90 @@ def clone(origin: Path, folder: Path, branch: str) -> Path:
     return folder
 
 
+def run(argv: list[str], folder: Path) -> str:
+    """Run a command and return what it prints."""
+    done = subprocess.run(argv, cwd=folder, env=ENV, capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(argv)[:300]}: {done.stderr.decode()[-2000:]}")
+    return done.stdout.decode()
+
+
 def timed(argv: list[str], folder: Path) -> float:
     """Run a command and return its seconds."""
     started = time.perf_counter()
-    run = subprocess.run(argv, cwd=folder, env=ENV, capture_output=True, check=False)
-    seconds = time.perf_counter() - started
-    if run.returncode:
-        sys.exit(f"{' '.join(argv)}: {run.stderr.decode()[-2000:]}")
-    return seconds
+    run(argv, folder)
+    return time.perf_counter() - started
+
+
+# Runs a rebase in a process that has done one before, and prints its seconds and tree.
+RUNNING = """
+import sys, time
+from pathlib import Path
+from patchbot.pipeline import rebase
+from patchbot.report.terminal import Reporter
+clone, mails, out = map(Path, sys.argv[1:])
+def run(name):
+    request = rebase.Request(repository=clone, base="at-old", onto="at-new", patches=mails, out=out / name)
+    started = time.perf_counter()
+    tree = rebase.run(request, Reporter(quiet=True)).tree
+    return time.perf_counter() - started, tree
+run("first")
+print(*run("second"))
+"""
+
+
+def patchbot(here: Path, mails: Path, out: Path) -> tuple[float, str]:
+    """Run the command; return its seconds and tree."""
+    words = ["rebase", "-q", "--repo", str(here), "--from", "at-old", "--onto", "at-new"]
+    argv = [sys.executable, "-m", "patchbot", *words, "--patches", str(mails), "--out", str(out), "--json"]
+    started = time.perf_counter()
+    text = run(argv, here)
+    return time.perf_counter() - started, json.loads(text)["result_tree"]
+
+
+def running(here: Path, mails: Path, out: Path) -> tuple[float, str]:
+    """Run a rebase in a process that runs already; return its seconds and tree."""
+    seconds, tree = run([sys.executable, "-c", RUNNING, str(here), str(mails), str(out)], here).split()
+    return float(seconds), tree
+
+
+def git_am(here: Path, mails: Path, out: Path, *, checkout: bool, tuned: bool) -> tuple[float, str]:
+    """Run ``git am``, and ``git format-patch`` on what it made; return seconds and tree."""
+    seconds = timed(["git", "checkout", "-q", "--detach", "at-new"], here)
+    seconds = seconds if checkout else 0
+    files = [str(file) for file in sorted(mails.glob("*.patch"))]
+    seconds += timed(["git", *(TUNED if tuned else ()), "am", "-q", "-3", *files], here)
+    return seconds + timed(export(out), here), git(here, "rev-parse", "HEAD^{tree}")
+
+
+def git_rebase(here: Path, _mails: Path, out: Path) -> tuple[float, str]:
+    """Run ``git rebase``, and ``git format-patch`` on what it made; return seconds and tree."""
+    seconds = timed(["git", "rebase", "-q", "--onto", "at-new", "at-old", "series"], here)
+    return seconds + timed(export(out), here), git(here, "rev-parse", "HEAD^{tree}")
+
+
+def export(out: Path) -> list[str]:
+    """Return the command that writes the new series."""
+    return ["git", "format-patch", "-q", "-o", str(out), "at-new..HEAD"]
+
+
+Tool = Callable[[Path, Path, Path], tuple[float, str]]
+TOOLS: dict[str, tuple[str, Tool]] = {  # what is checked out before it starts, and what it does
+    "patchbot, the command": ("old", patchbot),
+    "patchbot, running": ("old", running),
+    "git am -3, checked out before": ("old", partial(git_am, checkout=False, tuned=False)),
+    "git am -3": ("old", partial(git_am, checkout=True, tuned=False)),
+    "git am -3, tuned": ("old", partial(git_am, checkout=True, tuned=True)),
+    "git rebase --onto": ("series", git_rebase),
+}
 
 
 def measured(origin: Path, tool: str, mails: Path, want: str) -> float:
     """Run a tool once from a fresh clone; return its seconds, its result checked."""
+    branch, run_tool = TOOLS[tool]
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        here, out = Path(name, "clone"), Path(name, "out")
-        if tool == "patchbot":
-            clone(origin, here, "new")
-            words = ["rebase", "-q", "--repo", str(here), "--from", "at-old", "--onto", "at-new"]
-            argv = [
-                sys.executable,
-                "-m",
-                "patchbot",
-                *words,
-                "--patches",
-                str(mails),
-                "--out",
-                str(out),
-                "--json",
-            ]
-            started = time.perf_counter()
-            run = subprocess.run(argv, cwd=here, env=ENV, capture_output=True, check=False)
-            seconds = time.perf_counter() - started
-            if run.returncode:
-                sys.exit(run.stderr.decode())
-            tree = json.loads(run.stdout)["result_tree"]
-        else:
-            tuned = list(TUNED) if "tuned" in tool else []
-            if tool.startswith("git am"):
-                clone(origin, here, "new")
-                files = [str(f) for f in sorted(mails.glob("*.patch"))]
-                seconds = timed(["git", *tuned, "am", "-q", "-3", *files], here)
-            else:
-                clone(origin, here, "series")
-                seconds = timed(["git", "rebase", "-q", "--onto", "at-new", "at-old", "series"], here)
-            seconds += timed(["git", "format-patch", "-q", "-o", str(out), "at-new..HEAD"], here)
-            tree = git(here, "rev-parse", "HEAD^{tree}")
+        here = clone(origin, Path(name, "clone"), branch)
+        seconds, tree = run_tool(here, mails, Path(name, "out"))
         if tree != want:
             sys.exit(f"{tool}: the tree {tree} instead of {want}")
         return seconds
@@ -185,16 +229,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    tools = ["patchbot", "git am -3", "git am -3, tuned", "git rebase --onto"]
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         origin = prepared(folder, given.files, given.changed, given.patches)
         want = expected(origin)
-        run: Callable[[str], float] = lambda tool: measured(origin, tool, folder / "mails", want)  # noqa: E731
-        times: dict[str, list[float]] = {tool: [] for tool in tools}
+        times: dict[str, list[float]] = {tool: [] for tool in TOOLS}
         for _ in range(given.rounds):
-            for tool in tools:
-                times[tool].append(run(tool))
+            for tool, rows in times.items():
+                rows.append(measured(origin, tool, folder / "mails", want))
     finally:
         shutil.rmtree(folder)
     medians = {tool: statistics.median(rows) for tool, rows in times.items()}
@@ -205,9 +247,11 @@ def main() -> None:
     print(
         f"{given.patches} patches, {given.files} files, {given.changed} of them changed upstream; median of {given.rounds}"
     )
+    ours = [medians[tool] for tool in TOOLS if tool.startswith("patchbot")]
     for tool, seconds in medians.items():
-        spread = f"{min(times[tool]):.2f} to {max(times[tool]):.2f}"
-        print(f"  {tool:20} {seconds:6.2f} s   {seconds / medians['patchbot']:5.1f} x   ({spread})")
+        ratios = "" if tool.startswith("patchbot") else "".join(f"{seconds / own:6.1f} x" for own in ours)
+        print(f"  {tool:30} {seconds:6.2f} s {ratios:18} ({min(times[tool]):.2f} to {max(times[tool]):.2f})")
+    print("x: how many times the command of patchbot, and patchbot running, are faster")
 
 
 if __name__ == "__main__":

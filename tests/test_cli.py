@@ -14,6 +14,7 @@ import pytest
 from support.upstream import Upstream
 
 from patchbot import cli
+from patchbot.cli.group import HOMES
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -37,7 +38,7 @@ def ready(project: Path, upstream: Upstream) -> Path:
     return project
 
 
-COMMANDS = sorted(cli.cli.commands)
+COMMANDS = cli.cli.list_commands(click.Context(cli.cli))
 
 
 def test_the_commands_are_those_of_the_design() -> None:
@@ -46,16 +47,32 @@ def test_the_commands_are_those_of_the_design() -> None:
         "check",
         "consumer",
         "diff",
+        "doctor",
         "fork",
         "prove",
         "publish",
         "rebase",
+        "registry",
         "resolve",
         "run",
         "scan",
+        "serve",
         "status",
         "sync",
+        "yank",
     ]
+
+
+def test_every_command_is_found_without_importing_the_others() -> None:
+    homes = {name: cli.cli.commands[name].callback.__module__.rpartition(".")[2] for name in COMMANDS}
+    homes["registry"] = "registry"  # a group of its own, whose commands are wrapped
+    assert {name: home for home, names in HOMES.items() for name in names} == homes
+    probe = (
+        "import sys; from patchbot import cli; cli.run_cli(['rebase', '--help']); "
+        "print(sorted(m for m in sys.modules if m.startswith('patchbot.cli.')))"
+    )
+    out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == str([f"patchbot.cli.{name}" for name in ("group", "options", "patches")])
 
 
 @pytest.mark.parametrize("name", COMMANDS)

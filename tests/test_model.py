@@ -151,6 +151,36 @@ def test_the_slug_has_no_dots(text: str, slug: str) -> None:
     assert Release.parse(text).slug == slug
 
 
+@pytest.mark.parametrize(
+    ("text", "versions"),
+    [
+        ("36.0.20", "36.x"),
+        ("1.0.0", "1.x"),
+        ("0.40.1", "0.40.x"),
+        ("0.0.3", "0.0.3"),
+        ("50.0.0-rc.1", "50.x"),
+    ],
+)
+def test_a_range_is_what_a_caret_takes_for_one_another(text: str, versions: str) -> None:
+    assert Release.parse(text).range == versions
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+def test_every_value_is_found_where_it_stands() -> None:
+    homes = {name: home for home, names in model._HOMES.items() for name in names}
+    assert sorted(homes) == sorted(model.__all__)
+    for name, home in homes.items():
+        value = getattr(model, name)
+        assert getattr(value, "__module__", f"patchbot.model.{home}") in {
+            f"patchbot.model.{home}",
+            "builtins",
+        }
+    with pytest.raises(AttributeError, match="no attribute 'Missing'"):
+        _ = model.Missing
+
+
 # -- suffixes ---------------------------------------------------------------------------------------
 
 

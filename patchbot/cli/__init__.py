@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
 
 import patchbot
-from patchbot.cli import forks, patches, releases
 from patchbot.cli.group import cli
 from patchbot.cli.options import tell
 from patchbot.errors import EXIT_BUG, EXIT_INTERRUPTED, PatchbotError
 
 __all__ = ["cli", "main", "run_cli"]
-
-_LOADED = (releases, forks, patches)  # whose commands are in the group from here on
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -50,6 +46,8 @@ def run_cli(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read stdout has enough
         return 0
     except Exception:  # noqa: BLE001 - the one place where bugs end
+        import traceback  # noqa: PLC0415 - only for a bug
+
         traceback.print_exc()
         click.echo(
             f"\nThis is a bug in patchbot {patchbot.__version__}. Please report it with the text above.",

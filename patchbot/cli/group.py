@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
 import patchbot
@@ -9,7 +11,32 @@ import patchbot
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=_CONTEXT)
+# Where the commands are.  To import all of them for one would take as long as a small rebase does.
+HOMES = {
+    "releases": ("assemble", "check", "run", "scan", "status", "sync"),
+    "forks": ("consumer", "fork", "prove"),
+    "patches": ("diff", "rebase", "resolve"),
+    "publishing": ("doctor", "publish", "yank"),
+    "registry": ("registry", "serve"),
+}
+
+
+class _Group(click.Group):
+    """Imports the module of a command when it is asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for home, names in HOMES.items():
+            if cmd_name in names:
+                import_module(f"patchbot.cli.{home}")
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        for home in HOMES:
+            import_module(f"patchbot.cli.{home}")
+        return super().list_commands(ctx)
+
+
+@click.group(cls=_Group, context_settings=_CONTEXT)
 @click.version_option(patchbot.__version__, prog_name="patchbot")
 def cli() -> None:
     """Several versions of wasmtime in one Rust program.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from patchbot import config as configs
 from patchbot.errors import EnvironmentProblem, Findings, IncompleteRelease, PatchbotError, UsageError
 from patchbot.report.terminal import Reporter
 
 if TYPE_CHECKING:
+    from patchbot.config import Config
     from patchbot.pipeline.run import Planned
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -76,8 +76,10 @@ class Work:
         self.reporter = Reporter(quiet=options.get("quiet", False))
 
     @property
-    def config(self) -> configs.Config:
+    def config(self) -> Config:
         """The project's settings."""
+        from patchbot import config as configs  # noqa: PLC0415 - see open
+
         folder = self._options.get("project")
         project = folder.absolute() if folder else configs.find_project(Path.cwd())
         return configs.load(project, suffix=self._options.get("suffix"))

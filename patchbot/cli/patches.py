@@ -53,7 +53,7 @@ def rebase(**options: Any) -> int:  # noqa: ANN401 - click's options
       patchbot rebase --commits main..topic --onto origin/main --json
     """
     from patchbot.pipeline import rebase as stage  # noqa: PLC0415 - see Work.open
-    from patchbot.report import screens  # noqa: PLC0415
+    from patchbot.report import patches as screens  # noqa: PLC0415
 
     here = Work(options)
     if (options["patches"] is None) == (options["commits"] is None):
@@ -90,7 +90,7 @@ def resolve(release: str, proceed: bool, abort: bool, **options: Any) -> int:  #
     """
     from patchbot.model import Release  # noqa: PLC0415 - see Work.open
     from patchbot.pipeline import resolve as stage  # noqa: PLC0415
-    from patchbot.report import screens  # noqa: PLC0415
+    from patchbot.report import patches as screens  # noqa: PLC0415
 
     if proceed and abort:
         raise UsageError("--continue takes what --abort forgets", hint="give one or the other")
@@ -124,7 +124,7 @@ def diff(first: str, second: str, **options: Any) -> int:  # noqa: ANN401 - clic
     """
     from patchbot.model import Release  # noqa: PLC0415 - see Work.open
     from patchbot.pipeline import compare as stage  # noqa: PLC0415
-    from patchbot.report import screens  # noqa: PLC0415
+    from patchbot.report import patches as screens  # noqa: PLC0415
 
     here = Work(options)
     data = stage.compare(here.config.patches, Release.parse(first), Release.parse(second))

@@ -275,12 +275,3 @@ class ImportedRelease:
             flags=tuple(data["flags"]),
             missing=tuple(MissingCrate(**m) for m in data["missing"]),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class TreeFile:
-    """One file of a tree: bytes, never text."""
-
-    path: str
-    data: bytes
-    executable: bool = False

@@ -22,34 +22,12 @@ class Rewrite:
     files: Mapping[str, bytes]
 
 
-class Verdict(StrEnum):
-    """How a patch fared on a release; every input patch ends with exactly one."""
+class ClosureMode(StrEnum):
+    """How much of a release is forked; each holds the one before it."""
 
-    REGENERATED = "regenerated"  # a rule made it anew
-    UNCHANGED = "unchanged"  # every file that it touches is the one that it was written for
-    SHIFTED = "shifted"  # only line numbers and blob ids moved
-    MERGED = "merged"  # upstream changed lines near it, or moved a file
-    UPSTREAMED = "upstreamed"  # the release has all of it
-    PARTLY_UPSTREAMED = "partly-upstreamed"  # the release has some of it; the rest was applied
-    EMPTY = "empty"  # a patch before it has done all that it does
-    CONFLICT = "conflict"  # it does not fit; nothing of it was applied
-    TAINTED = "tainted"  # it rests on one that does not fit; nothing of it was applied
-    DROPPED_BY_POLICY = "dropped-by-policy"  # the policy says that the release needs it no more
-
-    @property
-    def applied(self) -> bool:
-        """Whether the patch, or what is left of it, is in the resulting series."""
-        return self not in _NOT_APPLIED
-
-    @property
-    def open(self) -> bool:
-        """Whether a person must look at it before the series is whole."""
-        return self in {Verdict.CONFLICT, Verdict.TAINTED}
-
-
-_NOT_APPLIED = frozenset(
-    {Verdict.UPSTREAMED, Verdict.EMPTY, Verdict.CONFLICT, Verdict.TAINTED, Verdict.DROPPED_BY_POLICY}
-)
+    MINIMAL = "minimal"  # what holds names, and what is between that and the roots
+    RANGE = "range"  # and what is pinned exactly: two releases of one semver range fit into one graph
+    EXACT = "exact"  # every crate of upstream's: nothing floats to another release's
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +47,20 @@ class ForkedCrate:
 
 @dataclass(frozen=True, slots=True)
 class ForkedRelease:
-    """All forks of one release, dependencies first; ``shared`` are the upstream crates they use as they are."""
+    """All forks of one release, dependencies first; ``shared`` are the upstream crates they use as they are.
+
+    ``revision``, ``closure``, ``series`` (a digest) and ``index`` are what the bytes depend on and a registry
+    does not say; together with ``release`` they are what ``patches/published.toml`` remembers.
+    """
 
     release: Release
     suffix: Suffix
     crates: tuple[ForkedCrate, ...]
     shared: tuple[str, ...] = ()
+    revision: int = 1
+    closure: ClosureMode = ClosureMode.MINIMAL
+    series: str = ""
+    index: str = ""
 
     def crate(self, upstream_name: str) -> ForkedCrate:
         """Return the fork of the upstream crate of that name; raise ``KeyError`` if it was not forked."""

@@ -50,6 +50,18 @@ class Release:
         return bool(self.pre)
 
     @property
+    def range(self) -> str:
+        """The versions that cargo never holds two of in one graph: ``36.x``, ``0.40.x``.
+
+        They are those that a caret takes for one another (cargo book, "Version-incompatibility hazards").
+        Pre-releases belong to the range of their release: cargo's resolver asks for the leftmost number that
+        is not zero, and for nothing else (cargo src/cargo/core/resolver/context.rs, ``SemverCompatibility``).
+        """
+        if self.major:
+            return f"{self.major}.x"
+        return f"0.{self.minor}.x" if self.minor else f"0.0.{self.patch}"
+
+    @property
     def slug(self) -> str:
         """The release in package names and folders that allow no dots: ``8-0-1``, ``50-0-0-rc-1``."""
         return re.sub(r"[^0-9A-Za-z]+", "-", str(self))

@@ -61,10 +61,12 @@ def deliver(store: Borrowed, done: Rebased, onto: str, onto_tree: str) -> Delive
         made = store.mails(onto, tip, renames=True)
         spelled = [own or theirs for own, theirs in zip(spelled, made, strict=True)]
     mails = {outcome.patch.name: data or b"" for outcome, data in zip(applied, spelled, strict=True)}
+    prove = _begin_to_prove(store, done, mails)
     for outcome in applied:
         _refuse_other(outcome, mails[outcome.patch.name], drafts.get(outcome.patch.name))
     tree = store.tree_of(tip)
-    _prove(store, done, mails, onto_tree, tree)
+    _refuse_other_tree(store, done, onto_tree, tree)
+    prove()
     return Delivered(tip, tree, mails)
 
 
@@ -197,8 +199,16 @@ def text_of(store: Borrowed, commit: str) -> CommitText:
 # -- proof --------------------------------------------------------------------------------------------
 
 
-def _prove(store: Borrowed, done: Rebased, mails: Mapping[str, bytes], old: str, new: str) -> None:
-    """Compare what the commits have, and what stock ``git apply`` makes of the mails, with what was meant.
+def _refuse_other_tree(store: Borrowed, done: Rebased, old: str, new: str) -> None:
+    """Refuse commits that have anything else than what was meant."""
+    changes = done.tree.changes().items()
+    meant = {path: entry for path, entry in changes if entry != done.tree.original(path)}
+    committed = {path: _entry(row) for path, row in store.find_changed(old, new).items()}
+    _refuse_odd(committed, meant, "the commits give another")
+
+
+def _begin_to_prove(store: Borrowed, done: Rebased, mails: Mapping[str, bytes]) -> Callable[[], None]:
+    """Begin to compare what stock ``git apply`` makes of the mails with what was meant; what is returned refuses.
 
     Each run of git begins with what the engine means to be there, and must end with what the next one begins
     with: so they can go side by side.
@@ -213,11 +223,12 @@ def _prove(store: Borrowed, done: Rebased, mails: Mapping[str, bytes], old: str,
         running.append(_begin(store, before, after, [mails[outcome.patch.name] for outcome in run]))
         if len(running) > _SIDE_BY_SIDE:
             running.popleft()()
-    meant = {path: entry for path, entry in now.items() if entry != done.tree.original(path)}
-    committed = {path: _entry(row) for path, row in store.find_changed(old, new).items()}
-    _refuse_odd(committed, meant, "the commits give another")
-    for wait in running:
-        wait()
+
+    def prove() -> None:
+        for wait in running:
+            wait()
+
+    return prove
 
 
 def _begin(

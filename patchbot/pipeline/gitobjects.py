@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from patchbot.commits import TreeChange
 from patchbot.series.lines import Change
@@ -81,6 +82,10 @@ class _Folder(Mapping[str, Entry]):
     def __getitem__(self, name: str) -> Entry:
         mode, _, raw = self._rows[os.fsencode(name)]
         return Entry(mode.decode(), raw.hex())
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as a mapping's; its own way is slow
+        row = self._rows.get(os.fsencode(name))
+        return Entry(row[0].decode(), row[2].hex()) if row is not None else default
 
     def __iter__(self) -> Iterator[str]:
         return map(os.fsdecode, self._rows)

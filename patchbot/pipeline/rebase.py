@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,9 +86,8 @@ def run(request: Request, reporter: Reporter) -> Result:
     """
     _refuse_foreign(request)
     with borrow(request.repository) as store:
-        given = _read(request, store)
         objects = GitObjects(store)
-        objects.warm(dict.fromkeys((given.base_tree, given.onto_tree)), _touched(given.patches))
+        given = _read(request, store, objects)
         with reporter.task("rebase", len(given.patches)) as task:
             done = rebase.rebase(
                 given.patches, given.base_tree, given.onto_tree, objects, on_patch=task.advance
@@ -154,7 +153,7 @@ class _Input:
     patches: tuple[Patch, ...]
 
 
-def _read(request: Request, store: Borrowed) -> _Input:
+def _read(request: Request, store: Borrowed, objects: GitObjects) -> _Input:
     first, last = _range(request.commits) if request.commits is not None else ("", "")
     base = first or request.base or ""
     names = [f"{base}^{{tree}}", f"{base}^{{}}", f"{request.onto}^{{tree}}", f"{request.onto}^{{}}"]
@@ -164,7 +163,12 @@ def _read(request: Request, store: Borrowed) -> _Input:
     if onto == onto_tree:
         onto = store.commit_of(onto_tree)
     if request.patches is not None:
-        patches = folder.read(request.patches)
+        texts = folder.load(request.patches)
+        # git reads the files while their patches are read
+        objects.warm(
+            dict.fromkeys((base_tree, onto_tree)), (p for _, data, _ in texts for p in mail.named(data))
+        )
+        patches = tuple(mail.parse(data, name, where) for name, data, where in texts)
     else:
         patches = _from_commits(store, ends[0], ends[1])
     return _Input(base, base_tree, onto, onto_tree, patches)
@@ -197,12 +201,6 @@ def _from_commits(store: Borrowed, first: str, last: str) -> tuple[Patch, ...]:
 def _patch(name: str, commit: str, data: bytes, text: CommitText) -> Patch:
     files_of = mail.parse(data, name, commit[:12], strict=False).files if data else ()
     return Patch(name, data, text.message, text.author, text.date, files_of, text.encoding, where=commit[:12])
-
-
-def _touched(patches: Sequence[Patch]) -> list[str]:
-    """Return the paths that patches speak of, in the order in which they do."""
-    sides = (path for patch in patches for file in patch.files for path in (file.old_path, file.new_path))
-    return [path for path in dict.fromkeys(sides) if path]
 
 
 def _with_commits(store: Borrowed, outcome: Outcome, given: _Input) -> Outcome:

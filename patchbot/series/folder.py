@@ -20,6 +20,14 @@ def read(folder: Path) -> tuple[Patch, ...]:
 
     Raises ``RepositoryError`` with file and line for whatever is wrong with one, ``UsageError`` without any.
     """
+    return tuple(parse(data, name, where) for name, data, where in load(folder))
+
+
+def load(folder: Path) -> list[tuple[str, bytes, str]]:
+    """Return name, bytes and place of the patches that ``read`` reads; what is in them may be anything.
+
+    Raises as ``read`` does for the order file, and for a file that cannot be read.
+    """
     if not folder.is_dir():
         raise UsageError("no such folder", hint="--patches takes a folder of patch files")
     order = folder / ORDER
@@ -28,9 +36,7 @@ def read(folder: Path) -> tuple[Patch, ...]:
         raise UsageError(
             f"{folder} has no patches", hint="files that end in .patch, or a file `series` that names them"
         )
-    return tuple(
-        parse(_bytes(folder / name), name.removesuffix(SUFFIX), str(folder / name)) for name in names
-    )
+    return [(name.removesuffix(SUFFIX), _bytes(folder / name), str(folder / name)) for name in names]
 
 
 def unlisted(folder: Path) -> tuple[str, ...]:

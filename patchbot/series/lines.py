@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 Lines = tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Change:
+class Change(NamedTuple):
     """Lines ``start`` to ``end`` (from 0, without ``end``) become ``lines``.
 
     ``elsewhere``: the lines are not gone, the text has them at another place.
@@ -203,7 +203,7 @@ def merge(
             lines += base[place.start : place.end]
             rest.append(_moved(place, shift, theirs, base[place.start : place.end]))
         elif not place.theirs:
-            rest += [replace(c, start=c.start + shift, end=c.end + shift) for c in place.ours]
+            rest += [c._replace(start=c.start + shift, end=c.end + shift) for c in place.ours]
             lines += place.of_ours(base)
         elif not place.ours:
             landed.append(Change(place.at, place.at + place.end - place.start, theirs))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import os
 import quopri
 import re
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ _DATE = re.compile(
     rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) "
     r"(\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)"
 )
+_NAMED = re.compile(rb"^(?:--- a|\+\+\+ b)/([^\t\r\n]+)", re.MULTILINE)
 _MAX_LINE = 100_000  # of a header: whatever is longer is no mail
 
 
@@ -55,6 +57,11 @@ def parse(data: bytes, name: str, where: str, *, strict: bool = True) -> Patch:
     """Read the patch file ``where``.  Raises ``RepositoryError`` with file and line if it is none."""
     patch, diff, first_line = _read(data, name, where)
     return replace(patch, files=diffs.parse(diff, where, first_line=first_line, strict=strict))
+
+
+def named(data: bytes) -> list[str]:
+    """Return paths that a patch file seems to speak of: a guess, for those who read ahead."""
+    return [os.fsdecode(path) for path in _NAMED.findall(data)]
 
 
 def words(data: bytes, name: str, where: str) -> Patch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from patchbot.model.paths import folded
 
@@ -13,8 +13,7 @@ SUBMODULE = "160000"
 PLAIN = frozenset({"100644", "100755"})
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What a tree has at a path: git's mode and an object id."""
 
     mode: str
