@@ -23,6 +23,8 @@ _RUST = frozenset(
 )
 _C = frozenset({"function_definition", "struct_specifier", "union_specifier", "enum_specifier"})
 _CLOSED = frozenset({"function_item", "const_item", "static_item", "macro_definition", "function_definition"})
+# What may hold items of Rust besides these themselves.  A list of variants or fields, a type, an import may not.
+_AROUND = frozenset({"source_file", "declaration_list", "ERROR", *(_RUST - _CLOSED)})
 _BEFORE = frozenset({"attribute_item", "line_comment", "block_comment", "comment"})
 _KEPT = 64  # files of which the items are kept: a series comes back to few
 
@@ -66,7 +68,7 @@ def outline_of(path: str) -> Outline | None:
 
 @lru_cache(maxsize=_KEPT)
 def _rust_items(data: bytes) -> Items:
-    return Items(tuple(_walk(_parser("rust").parse(data).root_node, data, _RUST)))
+    return Items(tuple(_walk(_parser("rust").parse(data).root_node, data, _RUST, _AROUND)))
 
 
 @lru_cache(maxsize=_KEPT)
@@ -82,8 +84,13 @@ def _parser(grammar: str) -> Parser:
     return Parser(Language(import_module(f"tree_sitter_{grammar}").language()))
 
 
-def _walk(root: Node, data: bytes, kinds: frozenset[str]) -> Iterator[tuple[Item, ...]]:
-    """Yield the items below a node; a stack instead of recursion, since sources nest as deep as they like."""
+def _walk(
+    root: Node, data: bytes, kinds: frozenset[str], around: frozenset[str] | None = None
+) -> Iterator[tuple[Item, ...]]:
+    """Yield the items below a node; a stack instead of recursion, since sources nest as deep as they like.
+
+    Nodes that are not ``around`` items are not looked into.
+    """
     stack: list[tuple[Node, tuple[Item, ...], int]] = [(root, (), root.start_point.row)]
     while stack:
         here, path, first = stack.pop()
@@ -92,6 +99,8 @@ def _walk(root: Node, data: bytes, kinds: frozenset[str]) -> Iterator[tuple[Item
             yield path
             if here.type in _CLOSED:  # what stands in a function is told by the function
                 continue
+        if around is not None and here.type not in around:
+            continue
         stack += [(child, path, row) for child, row in reversed(list(_begun(here.named_children)))]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from patchbot.series.lines import Change, Lines, Place
-from patchbot.series.merge import items, recognise
+from patchbot.series.merge import items, nearby, recognise
 from patchbot.series.merge.how import How
 from patchbot.series.merge.items import Items
 from patchbot.series.merge.outline import outline_of
@@ -34,6 +34,7 @@ class TextMerge:
         self._lands = [place for place in places if place.theirs and not place.ours]
         self._outline = outline_of(path)
         self._quiet = self._outline is None or self._outline.quiet(self.old, upstream)
+        self._near = (nearby.Text(base), nearby.Text(ours)) if path.endswith(".rs") else None
         self._strays = {place: self._stray(place) for place in self._lands}
         self._seen = {place: self._recognised(place) for place in self._lands}
         self.elsewhere = frozenset(place for place in self._lands if self._taken(place))
@@ -87,13 +88,20 @@ class TextMerge:
         )
 
     def _stray(self, place: Place) -> str | None:
-        if self._quiet or self._items is None:
+        if self._quiet or self._seems_to_stay(place) or self._items is None:
             return None
         shift = place.at - place.start
         for change in place.theirs:
             if why := items.moved(*self._items, change, change.start + shift, self.upstream):
                 return why
         return None
+
+    def _seems_to_stay(self, place: Place) -> bool:
+        """Whether a few lines show already that all changes of a place are in the item that they were in."""
+        if self._near is None:
+            return False
+        shift = place.at - place.start
+        return all(nearby.stays(*self._near, c, c.start + shift, self.upstream) for c in place.theirs)
 
     def _recognised(self, place: Place) -> Seen:
         (change,) = place.theirs  # a patch's own changes never touch
