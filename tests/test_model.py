@@ -448,6 +448,10 @@ def test_the_deepest_crate_owns_a_file() -> None:
         assert found.name == owner
     assert release.owner("crates/a") is None
     assert release.owner("crates/abc/x") is None
+    # one at the root has all that is nobody else's
+    around = imported(*release.crates, pin("root", ""))
+    assert [around.owner(path) for path in ("src/x", "crates/abc/x")] == [around.crate("root")] * 2
+    assert around.owner("crates/a/x") == release.crate("outer")
 
 
 def test_a_crate_is_found_by_its_name() -> None:

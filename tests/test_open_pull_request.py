@@ -80,6 +80,17 @@ def test_a_change_becomes_a_branch_and_a_pull_request(clone: Path) -> None:
     assert "Patches for wasmtime 9.0.4" in said
 
 
+def test_a_release_that_was_only_published_is_named_too(clone: Path) -> None:
+    ledger = clone / "patches" / "published.toml"
+    ledger.write_text('schema = 1\n\n[[release]]\nrelease = "36.0.20"\nrevision = 2\n')
+    git(clone, "add", "--all", "patches")
+    diff = clone.parent / "ledger.diff"
+    diff.write_text(git(clone, "diff", "--cached", "--binary", "--full-index"))
+    git(clone, "reset", "--quiet", "--hard")
+    propose(clone, diff)
+    assert git(clone, "log", "-1", "--format=%s", "origin/patchbot/track") == "Patches for wasmtime 36.0.20\n"
+
+
 def test_the_open_pull_request_is_brought_up_to_date(clone: Path) -> None:
     propose(clone, change(clone, "9.0.4"))
     propose(clone, change(clone, "10.0.2"))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from patchbot.errors import RepositoryError
-from patchbot.fork import manifest, naming, pack
+from patchbot.fork import features, licences, manifest, naming, pack
 from patchbot.fork.closure import Closure
 from patchbot.model import (
     CratePin,
@@ -46,7 +46,8 @@ def forge(
 ) -> ForkedRelease:
     """Return the forks of ``closure``, dependencies first.
 
-    ``files`` is the whole tree of the series' result.  ``provenance`` is what else the manifests say of
+    ``files`` is the whole tree of the series' result.  The bytes of a fork do not depend on which others are
+    made with it.  ``provenance`` is what else the manifests say of
     where the forks come from.  ``twin`` makes the forks that a proof must see fail: the same crates under
     other names.
 
@@ -63,41 +64,53 @@ def forge(
         index=index,
         registry=registry,
     )
-    by_crate = _by_crate(release, files, closure.forked)
+    by_crate = _by_crate(release, files)
     crates = []
     for crate in closure.forked:
         pin = release.crate(crate)
-        data = _pack(pin, by_crate[crate], renaming, {**_provenance(pin, release), **provenance})
+        words = {**_provenance(pin, release, closure), **provenance}
+        data = _pack(pin, by_crate[crate], renaming, words, licences.find(release, by_crate, crate))
         entry = _entry(pin, renaming, hashlib.sha256(data).hexdigest())
         crates.append(ForkedCrate(pin, entry, data, closure.reasons[crate]))
-    return ForkedRelease(release.release, suffix, tuple(crates), closure.shared)
+    return ForkedRelease(
+        release.release,
+        suffix,
+        tuple(crates),
+        closure.shared,
+        revision=revision,
+        closure=closure.mode,
+        series=provenance.get("series", ""),
+        index=index,
+    )
 
 
-def _by_crate(
-    release: ImportedRelease, files: Iterable[TreeFile], crates: Iterable[str]
-) -> dict[str, list[TreeFile]]:
-    out: dict[str, list[TreeFile]] = {crate: [] for crate in crates}
+def _by_crate(release: ImportedRelease, files: Iterable[TreeFile]) -> dict[str, list[TreeFile]]:
+    out: dict[str, list[TreeFile]] = {pin.name: [] for pin in release.crates}
     for file in files:
         owner = release.owner(file.path)
-        if owner is not None and owner.name in out:
-            path = file.path.removeprefix(f"{owner.path}/")
+        if owner is not None:
+            path = file.path.removeprefix(owner.prefix)
             out[owner.name].append(replace(file, path=path))
     return out
 
 
-def _provenance(pin: CratePin, release: ImportedRelease) -> dict[str, str]:
+def _provenance(pin: CratePin, release: ImportedRelease, closure: Closure) -> dict[str, str]:
     return {
         "upstream": pin.name,
         "version": pin.version,
         "sha256": pin.sha256,
         "commit": pin.commit,
         "release": str(release.release),
-        "closure": "minimal",
+        "closure": closure.mode.value,
     }
 
 
 def _pack(
-    pin: CratePin, files: list[TreeFile], renaming: manifest.Renaming, provenance: Mapping[str, str]
+    pin: CratePin,
+    files: list[TreeFile],
+    renaming: manifest.Renaming,
+    provenance: Mapping[str, str],
+    licence: licences.Borrowed | None,
 ) -> bytes:
     name, version = renaming.packages[pin.name]
     packed = []
@@ -112,12 +125,17 @@ def _pack(
             packed.append(file)
     if "Cargo.toml" not in paths:
         raise RepositoryError(f"{pin.name} has no Cargo.toml", where=pin.path)
+    if licence is not None:
+        packed.append(licence.file)
     notice = "NOTICE" if "NOTICE" not in paths else "NOTICE.patchbot"
-    packed.append(TreeFile(notice, _notice(pin, name, renaming.suffix).encode()))
+    packed.append(TreeFile(notice, _notice(pin, name, renaming.suffix, licence).encode()))
     return pack.pack(packed, name=name, version=version)
 
 
-def _notice(pin: CratePin, name: str, suffix: Suffix) -> str:
+def _notice(pin: CratePin, name: str, suffix: Suffix, licence: licences.Borrowed | None) -> str:
+    told = "see the licence file beside this one.\n"
+    if licence is not None:
+        told = f"it has no file of it, so {licence.file.path} is {licence.owner}'s.\n"
     return (
         f"{name} is {pin.name} {pin.version} of the Wasmtime project, changed by wasmtime-patchbot\n"
         "so that several versions can be part of one program.\n"
@@ -126,18 +144,15 @@ def _notice(pin: CratePin, name: str, suffix: Suffix) -> str:
         f"The original has the sha256 {pin.sha256}\n"
         "in the crates.io index. The manifest's [package.metadata.patchbot] says the rest.\n"
         "\n"
-        "The licence of the original applies; see the licence file beside this one.\n"
+        f"The licence of the original applies; {told}"
     )
 
 
 def _entry(pin: CratePin, renaming: manifest.Renaming, sha256: str) -> IndexEntry:
     """Return the index line of a fork; it must say what the manifest says."""
     name, version = renaming.packages[pin.name]
-    dependencies = tuple(
-        _dependency(dependency, renaming)
-        for dependency in pin.entry.dependencies
-        if dependency.kind is not DependencyKind.DEV
-    )
+    kept = [d for d in pin.entry.dependencies if d.kind is not DependencyKind.DEV]
+    gone = {d.alias for d in pin.entry.dependencies} - {d.alias for d in kept}
     links = pin.entry.links
     return replace(
         pin.entry,
@@ -145,7 +160,8 @@ def _entry(pin: CratePin, renaming: manifest.Renaming, sha256: str) -> IndexEntr
         version=version,
         sha256=sha256,
         yanked=False,
-        dependencies=dependencies,
+        dependencies=tuple(_dependency(dependency, renaming) for dependency in kept),
+        features={name: features.without(words, gone) for name, words in pin.entry.features.items()},
         links=suffixed_links_key(links, renaming.suffix) if links else None,
     )
 

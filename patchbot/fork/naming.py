@@ -46,11 +46,16 @@ def library_name(package: str) -> str:
     return package.replace("-", "_")
 
 
+def registry_key(name: str) -> str:
+    """Return what a registry tells names apart by: neither case nor ``-`` and ``_`` count."""
+    return name.lower().replace("_", "-")
+
+
 def refuse_twins(names: Iterable[str]) -> None:
-    """Raise ``ConfigError`` if two names are one to a registry (case, ``-`` and ``_`` do not count)."""
+    """Raise ``ConfigError`` if two names are one to a registry."""
     seen: dict[str, str] = {}
     for name in names:
-        key = name.lower().replace("_", "-")
+        key = registry_key(name)
         if key in seen:
             raise ConfigError(f"{seen[key]} and {name} are one name to a registry")
         seen[key] = name

@@ -13,7 +13,8 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
 
-from patchbot.model import TreeFile
+from patchbot.errors import PublishError
+from patchbot.model import ForkedCrate, TreeFile
 
 # Cargo's constant for files it generates: 2006-07-24, "the day that Rust was first committed"
 # (cargo src/cargo/ops/cargo_package); any fixed date would do, this one surprises nobody.
@@ -35,6 +36,21 @@ def pack(files: Iterable[TreeFile], *, name: str, version: str) -> bytes:
             info.mtime = MTIME
             archive.addfile(info, io.BytesIO(file.data))
     return gzip_stored(out.getvalue())
+
+
+def refuse_large(crates: Iterable[ForkedCrate], most: int) -> None:
+    """Raise ``PublishError`` for archives of more than ``most`` bytes, which the registry would refuse."""
+    large = [crate for crate in crates if len(crate.data) > most]
+    if large:
+        rows = "".join(f"\n  {c.entry.name} {c.entry.version} has {_mib(len(c.data))}" for c in large)
+        raise PublishError(
+            f"the registry takes crates of {_mib(most)} at most:{rows}",
+            hint="if it takes larger ones, say so: registry.max-crate-bytes in patchbot.toml",
+        )
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB ({size} bytes)"
 
 
 def gzip_stored(data: bytes) -> bytes:

@@ -179,8 +179,8 @@ def index_path(name: str) -> str:
 class CratePin:
     """One upstream crate of a release, as the lock holds it.
 
-    ``path`` is the crate's folder in upstream's repository, ``commit`` the one its ``.crate`` names;
-    both come from ``.cargo_vcs_info.json``.
+    ``path`` is the crate's folder in upstream's repository (empty for its root, where wasmtime-cli is),
+    ``commit`` the one its ``.crate`` names; both come from ``.cargo_vcs_info.json``.
     """
 
     entry: IndexEntry
@@ -191,6 +191,11 @@ class CratePin:
     def name(self) -> str:
         """The package name."""
         return self.entry.name
+
+    @property
+    def prefix(self) -> str:
+        """What the paths of the crate's files begin with."""
+        return f"{self.path}/" if self.path else ""
 
     @property
     def version(self) -> str:
@@ -238,7 +243,7 @@ class ImportedRelease:
 
     def owner(self, path: str) -> CratePin | None:
         """Return the crate whose folder holds ``path``; crates may be nested, the deepest owns it."""
-        owners = [pin for pin in self.crates if path.startswith(f"{pin.path}/")]
+        owners = [pin for pin in self.crates if path.startswith(pin.prefix)]
         return max(owners, key=lambda pin: len(pin.path), default=None)
 
     def to_json(self) -> JsonObject:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from patchbot import files, state
-from patchbot.fork import closure, forge
-from patchbot.model import ForkedCrate, ForkedRelease, IndexEntry, Kind, Suffix, TreeFile
+from patchbot.fork import forge, pack
+from patchbot.model import ClosureMode, ForkedCrate, ForkedRelease, IndexEntry, Suffix, TreeFile
+from patchbot.pipeline import published
+from patchbot.pipeline.closures import Closed
 from patchbot.pipeline.sync import Synced
 from patchbot.pipeline.work import Workspace
 from patchbot.registry import consumer
@@ -21,13 +23,26 @@ from patchbot.series.policy import PatchKind
 _OF_FORKS = ("crate-paths", "links-keys")
 
 
-def fork(work: Workspace, synced: Synced, *, twin: bool = False) -> ForkedRelease:
+def fork_all(work: Workspace, closed: Sequence[Closed]) -> list[ForkedRelease]:
+    """Make the forks of releases that are to be in one graph.
+
+    Raises ``PublishError`` for names that were published with other bytes, and for crates that are too large.
+    """
+    forks = [fork(work, row) for row in closed]
+    published.refuse(work, forks)
+    for release in forks:
+        pack.refuse_large(release.crates, work.config.registry.max_crate_bytes)
+    return forks
+
+
+def fork(work: Workspace, row: Closed, *, twin: bool = False) -> ForkedRelease:
     """Make the forks of a release, or take them from the last time.
 
     ``twin`` makes the forks without their suffix that a proof must see fail.
     """
+    synced = row.synced
     folder = work.config.state / "forks" / (f"{synced.release}-bare" if twin else str(synced.release))
-    key = fork_key(work, synced, twin=twin)
+    key = fork_key(work, row, twin=twin)
     known = _load(folder, key, synced)
     if known is not None:
         return known
@@ -35,7 +50,7 @@ def fork(work: Workspace, synced: Synced, *, twin: bool = False) -> ForkedReleas
         forked = forge.forge(
             synced.imported,
             _tree(work, synced, twin=twin),
-            closure.minimal(synced.imported, work.config.fork.roots, owners(synced)),
+            row.closure,
             suffix=work.suffix(synced.release),
             provenance={"series": synced.lock.digest, "tool": synced.lock.tool},
             index=work.config.registry.index,
@@ -47,9 +62,9 @@ def fork(work: Workspace, synced: Synced, *, twin: bool = False) -> ForkedReleas
     return forked
 
 
-def fork_key(work: Workspace, synced: Synced, *, twin: bool = False) -> str:
+def fork_key(work: Workspace, row: Closed, *, twin: bool = False) -> str:
     """Return the key of everything that forks are made from."""
-    config = work.config
+    config, synced, closure = work.config, row.synced, row.closure
     return state.key(
         state.code("fork"),
         synced.lock.digest,
@@ -57,43 +72,34 @@ def fork_key(work: Workspace, synced: Synced, *, twin: bool = False) -> str:
         synced.lock.suffix,
         config.registry.index,
         config.registry.name,
-        config.fork.roots,
         work.revision(synced.release),
-        sorted(synced.inventory.owners()),
+        closure.mode,
+        sorted(closure.reasons.items()),
+        closure.shared,
         twin,
     )
 
 
-def owners(synced: Synced) -> dict[str, str]:
-    """Return the crates that cannot be shared, each with the reason that plans and reports show."""
-    inventory = synced.inventory
-    reasons: dict[str, str] = {}
-    for crate in sorted(inventory.owners()):
-        count = len({s.name for s in inventory.symbols if s.crate == crate and s.kind is Kind.OWN})
-        if count:
-            reasons[crate] = f"has {count} link-time name{'s' if count > 1 else ''}"
-    for string in inventory.strings:
-        reasons.setdefault(string.crate, "spells link-time names for debuggers")
-    for key in inventory.links:
-        reasons.setdefault(key.crate, f"has the links key {key.key}")
-    for patch in synced.lock.patches:
-        for path in patch.files:
-            if (owner := synced.imported.owner(path)) is not None:
-                reasons.setdefault(owner.name, f"is changed by {patch.name}")
-    return reasons
-
-
 def publish(work: Workspace, forks: Sequence[ForkedRelease]) -> tuple[Step, ...]:
     """Put the forks into the local registry; what is there already stays untouched."""
-    return work.registry.publish([crate for release in forks for crate in release.crates])
+    done = work.registry.publish([crate for release in forks for crate in release.crates])
+    published.record(work, forks)
+    return done
 
 
-def consumer_files(work: Workspace, forks: Sequence[ForkedRelease]) -> dict[str, str]:
-    """Return what users put into their own ``Cargo.toml`` and ``.cargo/config.toml``, and into Rust code."""
+def consumer_files(
+    work: Workspace, forks: Sequence[ForkedRelease], served: str | None = None
+) -> dict[str, str]:
+    """Return what users put into their own ``Cargo.toml`` and ``.cargo/config.toml``, and into Rust code.
+
+    ``served`` is the address of an index where the crates are, if not in the local directory.
+    """
     registry, roots = work.config.registry, work.config.fork.roots
     return {
         "Cargo.toml": consumer.manifest_lines(forks, registry.name, roots),
-        ".cargo/config.toml": consumer.cargo_config(registry.name, registry.index, work.registry.folder),
+        ".cargo/config.toml": consumer.cargo_config(registry.name, registry.index, work.registry.folder)
+        if served is None
+        else consumer.served_config(registry.name, registry.index, served),
         "main.rs": consumer.use_lines(forks, roots),
     }
 
@@ -112,7 +118,16 @@ def _save(folder: Path, key: str, forked: ForkedRelease) -> None:
     rows = [
         {"upstream": c.upstream.name, "entry": c.entry.to_json(), "reason": c.reason} for c in forked.crates
     ]
-    plan = {"key": key, "suffix": str(forked.suffix), "crates": rows, "shared": list(forked.shared)}
+    plan = {
+        "key": key,
+        "suffix": str(forked.suffix),
+        "crates": rows,
+        "shared": list(forked.shared),
+        "revision": forked.revision,
+        "closure": forked.closure.value,
+        "series": forked.series,
+        "index": forked.index,
+    }
     crates = {f"{c.entry.name}-{c.entry.version}.crate": c.data for c in forked.crates}
     files.replace_folder(folder, {"forks.json": json.dumps(plan, indent=1).encode(), **crates})
 
@@ -129,6 +144,15 @@ def _load(folder: Path, key: str, synced: Synced) -> ForkedRelease | None:
             if hashlib.sha256(data).hexdigest() != entry.sha256:
                 return None
             crates.append(ForkedCrate(synced.imported.crate(row["upstream"]), entry, data, row["reason"]))
-        return ForkedRelease(synced.release, Suffix(plan["suffix"]), tuple(crates), tuple(plan["shared"]))
+        return ForkedRelease(
+            synced.release,
+            Suffix(plan["suffix"]),
+            tuple(crates),
+            tuple(plan["shared"]),
+            revision=plan["revision"],
+            closure=ClosureMode(plan["closure"]),
+            series=plan["series"],
+            index=plan["index"],
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # whatever is wrong with what was kept, it can be made again

@@ -288,7 +288,7 @@ def _compare(work: Workspace, imported: ImportedRelease, seen: _Seen) -> Compare
     tree = _read_tree(work.store, seen.tag.tree)
     packages = {package.path: package for package in _read_packages(work.store, tree).packages}
     copied = {
-        f"{pin.path}/{name}": path
+        f"{pin.prefix}{name}": path
         for pin in imported.crates
         if pin.path in packages
         for name, path in packages[pin.path].copied.items()

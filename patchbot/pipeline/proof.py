@@ -11,6 +11,7 @@ from pathlib import Path
 from patchbot import files, state
 from patchbot.errors import EnvironmentProblem, ProofError
 from patchbot.model import ForkedRelease, JsonObject, Release
+from patchbot.pipeline.closures import Closed
 from patchbot.pipeline.forks import fork
 from patchbot.pipeline.sync import LOCKS, Synced
 from patchbot.pipeline.work import Workspace
@@ -59,15 +60,15 @@ def set_name(releases: Sequence[Release]) -> str:
 
 
 def proof(
-    work: Workspace, subjects: Sequence[tuple[Synced, ForkedRelease]], *, force: bool = False
+    work: Workspace, subjects: Sequence[tuple[Closed, ForkedRelease]], *, force: bool = False
 ) -> Proved:
     """Prove that these forks live together in one program; return the receipt, known or new.
 
     Raises ``ProofError`` if a rung does not hold or a twin passed; its receipt is kept all the same.
     """
     toolchain = cargo.toolchain()
-    releases = [synced.release for synced, _ in subjects]
-    people = [_subject(work, synced, forks) for synced, forks in subjects]
+    releases = [row.synced.release for row, _ in subjects]
+    people = [_subject(work, row, forks) for row, forks in subjects]
     path = receipt_path(work, releases, toolchain.host)
     pins = work.config.patches / LOCKS / f"{set_name(releases)}.lock"
     setting = _setting(work, people, toolchain, pins if pins.is_file() else None)
@@ -93,11 +94,12 @@ def proof(
     return proved
 
 
-def _subject(work: Workspace, synced: Synced, forks: ForkedRelease) -> prove.Subject:
+def _subject(work: Workspace, row: Closed, forks: ForkedRelease) -> prove.Subject:
+    synced = row.synced
     entry = synced.imported.crate("wasmtime").entry
     optional = [d.alias for d in entry.dependencies if d.optional]
     features = program.features_of(work.config.proof.features, entry.features, optional)
-    twin = fork(work, synced, twin=True)
+    twin = fork(work, row, twin=True)
     return prove.Subject(forks=forks, twin=twin, inventory=synced.inventory, features=features)
 
 

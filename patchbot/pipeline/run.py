@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from patchbot import state, workers
 from patchbot.errors import EnvironmentProblem
+from patchbot.fork.modes import Choice
 from patchbot.model import ForkedRelease, JsonObject, Release
 from patchbot.pipeline import proof as proofs
 from patchbot.pipeline import suffixes
-from patchbot.pipeline.forks import consumer_files, fork, publish
+from patchbot.pipeline.closures import Closed, choices, close
+from patchbot.pipeline.forks import consumer_files, fork_all, publish
 from patchbot.pipeline.many import succeeded, sync_all
 from patchbot.pipeline.proof import Proved
 from patchbot.pipeline.sync import Synced, series_key
@@ -49,6 +52,7 @@ class Outcome:
     """What a run did."""
 
     synced: list[Synced] = field(default_factory=list)
+    closed: list[Closed] = field(default_factory=list)
     forks: list[ForkedRelease] = field(default_factory=list)
     published: tuple[Step, ...] = ()
     proved: Proved | None = None
@@ -63,6 +67,12 @@ class Outcome:
             "forks": [
                 {
                     "release": str(forks.release),
+                    "suffix": str(forks.suffix),
+                    "revision": forks.revision,
+                    "closure": forks.closure.value,
+                    "closure_reason": row.choice.why,
+                    "roots": list(row.closure.roots),
+                    "absent_roots": list(row.closure.absent),
                     "shared": list(forks.shared),
                     "crates": [
                         {
@@ -75,7 +85,7 @@ class Outcome:
                         for c in forks.crates
                     ],
                 }
-                for forks in self.forks
+                for row, forks in zip(self.closed, self.forks, strict=True)
             ],
             "published": [{"name": s.crate.entry.name, "state": s.state.value} for s in self.published],
             "proof": self.proved.to_json() if self.proved is not None else None,
@@ -88,10 +98,11 @@ def plan(work: Workspace, releases: Sequence[Release], *, until: Stage = Stage.P
     """Return what ``run`` would do.  Asks the index where a release is not in the store, changes nothing."""
     suffixes.refuse_shared(work, releases)
     rows = []
+    chosen = choices(work, releases)
     for release in releases:
         rows.append(Planned(Stage.SYNC, str(release), _plan_sync(work, release)))
         if until.position >= Stage.FORK.position:
-            rows.append(Planned(Stage.FORK, str(release), _plan_forks(work, release)))
+            rows.append(Planned(Stage.FORK, str(release), _plan_forks(work, release, chosen[release])))
     if until.position >= Stage.PUBLISH.position:
         rows.append(Planned(Stage.PUBLISH, "", f"to {work.registry.folder}, what is not there yet"))
     if until.position >= Stage.PROVE.position:
@@ -112,9 +123,10 @@ def _plan_sync(work: Workspace, release: Release) -> str:
     return "nothing to do" if known is not None and export.read_folder(folder) else "generate the series"
 
 
-def _plan_forks(work: Workspace, release: Release) -> str:
+def _plan_forks(work: Workspace, release: Release, choice: Choice) -> str:
     folder = work.config.state / "forks" / str(release)
-    return "forks are there; made again if the series changes" if folder.is_dir() else "make the forks"
+    done = "forks are there; made again if the series changes" if folder.is_dir() else "make the forks"
+    return f"{done} (closure {choice.mode}: {choice.why})"
 
 
 def _plan_proof(work: Workspace, releases: Sequence[Release]) -> str:
@@ -128,18 +140,26 @@ def _plan_proof(work: Workspace, releases: Sequence[Release]) -> str:
 
 
 def run(
-    work: Workspace, releases: Sequence[Release], *, until: Stage = Stage.PROVE, force: bool = False
+    work: Workspace,
+    releases: Sequence[Release],
+    *,
+    until: Stage = Stage.PROVE,
+    force: bool = False,
+    beside: Path | None = None,
 ) -> Outcome:
     """Do every stage up to ``until`` that this machine allows; what it lacks is told at the end.
 
-    Raises whatever stops a stage.  All releases are synced before the first is forked, and all are
-    published before the proof: a stage is done for all or for none.
+    ``beside`` is the ``Cargo.lock`` of a graph that the forks must fit into.  All releases are synced before
+    the first is forked, and all are published before the proof: a stage is done for all or for none.
+
+    Raises whatever stops a stage.
     """
     outcome = Outcome()
     done = sync_all(work, releases, jobs=workers.cores())
     outcome.synced = [succeeded(result) for _, result in done]
     if until.position >= Stage.FORK.position:
-        outcome.forks = [fork(work, synced) for synced in outcome.synced]
+        outcome.closed = close(work, outcome.synced, beside)
+        outcome.forks = fork_all(work, outcome.closed)
     if until.position >= Stage.PUBLISH.position:
         outcome.published = publish(work, outcome.forks)
         new = sum(step.state is State.NEW for step in outcome.published)
@@ -154,9 +174,11 @@ def _prove(work: Workspace, outcome: Outcome, *, force: bool) -> None:
     try:
         able, unable = proofs.buildable(outcome.synced)
         outcome.missing += unable
-        by_release = {forks.release: forks for forks in outcome.forks}
+        made = {
+            row.synced.release: (row, forks) for row, forks in zip(outcome.closed, outcome.forks, strict=True)
+        }
         if able:
-            subjects = [(synced, by_release[synced.release]) for synced in able]
+            subjects = [made[synced.release] for synced in able]
             outcome.proved = proofs.proof(work, subjects, force=force)
     except EnvironmentProblem as problem:
         outcome.missing.append(f"{problem}{f' ({problem.hint})' if problem.hint else ''}")

@@ -62,11 +62,15 @@ def unread(output: str, errors: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One library's owner: its release, its suffix, and the names that must have it."""
+    """One library's owner: its release, its suffix, and the names that must have it.
+
+    ``silent`` says that the scan has found no name in the library's crate: one of macros alone has no symbols.
+    """
 
     release: str
     suffix: str
     own: frozenset[str]
+    silent: bool = False
 
 
 def judge(
@@ -78,7 +82,7 @@ def judge(
     """Return what is wrong with the libraries, one line each, sorted; nothing if they may live together.
 
     ``libraries`` maps each archive that must be there to its owner; an archive without a single symbol is
-    wrong, since an empty scan proves nothing.  ``keep`` are names that must stay as they are.
+    wrong, since an empty scan proves nothing, unless it is a silent one.  ``keep`` are names that must stay as they are.
     """
     problems: set[str] = set()
     seen: set[str] = set()
@@ -105,7 +109,7 @@ def judge(
             problems.add(f"{place} defines {name} without the suffix {owner.suffix}")
         elif is_own(plain, owner.own):
             problems.add(f"{place} uses {name} without the suffix {owner.suffix}")
-    for library in sorted(set(libraries) - seen):
+    for library in sorted(name for name in set(libraries) - seen if not libraries[name].silent):
         problems.add(f"{libraries[library].release}: {library} has no symbols at all")
     for release, names in used.items():
         for name in sorted(names - defined.get(release, set())):

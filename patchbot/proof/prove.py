@@ -11,7 +11,7 @@ from pathlib import Path
 
 from patchbot import files, tools
 from patchbot.errors import ProofError
-from patchbot.model import ForkedRelease, Inventory, Kind, Release, spoken_list
+from patchbot.model import ClosureMode, ForkedRelease, Inventory, Kind, Release, spoken_list
 from patchbot.proof import cargo, objects, program
 from patchbot.proof.receipts import Rung, Twin
 
@@ -63,7 +63,7 @@ def lock_of(setting: Setting) -> str:
 def members(
     subjects: Sequence[Subject], setting: Setting, *, twin: bool = False
 ) -> tuple[program.Member, ...]:
-    """Return the program's members: every fork, and upstream's original of the newest release beside them."""
+    """Return the program's members: every fork, and one of upstream's originals beside them."""
     forked = tuple(
         program.Member(
             release=subject.release,
@@ -75,9 +75,19 @@ def members(
         for subject in subjects
         for forks in (subject.twin if twin else subject.forks,)
     )
-    newest = max(subjects, key=lambda subject: subject.release)
-    original = program.Member(newest.release, "wasmtime", str(newest.release), newest.features, None)
+    like = _like_original(subjects)
+    original = program.Member(like.release, "wasmtime", str(like.release), like.features, None)
     return (*forked, original)
+
+
+def _like_original(subjects: Sequence[Subject]) -> Subject:
+    """Return whose original stands beside the forks: the newest's.
+
+    Where a fork of the same range shares what it pins exactly, cargo holds the original of that one alone.
+    """
+    newest = max(subjects, key=lambda subject: subject.release)
+    peers = [subject for subject in subjects if subject.release.range == newest.release.range]
+    return next((s for s in peers if s.forks.closure is ClosureMode.MINIMAL), newest)
 
 
 def ladder(subjects: Sequence[Subject], setting: Setting) -> Iterator[Rung]:
@@ -135,11 +145,13 @@ def _owners(subjects: Sequence[Subject], build: cargo.Build, *, twin: bool) -> d
     owners = {}
     for subject in subjects:
         own = subject.inventory.names(Kind.OWN)
-        owner = objects.Judged(str(subject.release), subject.forks.suffix.text, own)
+        speaking = {symbol.crate for symbol in subject.inventory.symbols}
         for crate in (subject.twin if twin else subject.forks).crates:
             archive = build.libraries.get(crate.library)
             if archive is not None:
-                owners[str(archive)] = owner
+                silent = crate.upstream.name not in speaking
+                release, suffix = str(subject.release), subject.forks.suffix.text
+                owners[str(archive)] = objects.Judged(release, suffix, own, silent)
     return owners
 
 
@@ -229,8 +241,8 @@ def _shared_keys(subjects: Sequence[Subject]) -> frozenset[str]:
 
 def _beside_originals(subjects: Sequence[Subject], build: cargo.Build, *, twin: bool) -> list[str]:
     """Return the archives of the forks, and of upstream's crates of the same names beside them."""
-    newest = max(subjects, key=lambda subject: subject.release)
-    originals = [crate.upstream.name.replace("-", "_") for crate in newest.forks.crates]
+    like = _like_original(subjects)
+    originals = [crate.upstream.name.replace("-", "_") for crate in like.forks.crates]
     archives = _owners(subjects, build, twin=twin)
     return [*archives, *(str(build.libraries[name]) for name in originals if name in build.libraries)]
 

@@ -7,6 +7,7 @@ import os
 import tarfile
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from patchbot.config import OWN_PACKAGES
 from patchbot.errors import ConfigError, RepositoryError
 from patchbot.fork import closure, forge
 from patchbot.model import (
+    ClosureMode,
     CratePin,
     Dependency,
     DependencyKind,
@@ -95,11 +97,13 @@ def forged(
     twin: bool = False,
     revision: int = 1,
     index: str = small.INDEX,
+    mode: ClosureMode = ClosureMode.MINIMAL,
+    roots: tuple[str, ...] = ("wasmtime",),
 ) -> ForkedRelease:
     return forge.forge(
         release,
         sources(release) if files is None else files,
-        closure.minimal(release, ["wasmtime"], owners("engine-fiber")),
+        closure.close(release, roots, owners("engine-fiber"), mode),
         suffix=small.suffix(),
         provenance=PROVENANCE,
         index=index,
@@ -243,6 +247,57 @@ def test_a_fork_holds_the_series_bytes_of_its_folder_and_no_other_crates() -> No
     assert read["LICENSE"] == b"A licence\n"
 
 
+def test_a_fork_says_which_closure_it_is_part_of() -> None:
+    for mode in ClosureMode:
+        made = forged(mode=mode)
+        assert {manifest(c)["package"]["metadata"]["patchbot"]["closure"] for c in made.crates} == {
+            mode.value
+        }
+        assert (made.closure, made.revision, made.series, made.index) == (mode, 1, "5" * 64, small.INDEX)
+    assert forged(mode=ClosureMode.EXACT).shared == ()
+
+
+def test_the_same_crate_has_other_bytes_in_another_closure() -> None:
+    sums = [{c.upstream.name: c.entry.sha256 for c in forged(mode=mode).crates} for mode in ClosureMode]
+    for name in sums[0]:
+        assert len({found[name] for found in sums}) == len(sums)
+
+
+def test_more_roots_leave_the_bytes_of_the_others_as_they_are() -> None:
+    wider = small.release(*RELEASE.crates, small.pin("wasmtime-wasi", ["wasmtime"]))
+    few, many = (
+        forged(release=wider, roots=roots) for roots in (("wasmtime",), ("wasmtime", "wasmtime-wasi"))
+    )
+    assert many.crates[:-1] == few.crates
+    assert many.crates[-1].upstream.name == "wasmtime-wasi"
+
+
+def test_a_crate_without_licence_text_gets_that_of_its_release() -> None:
+    files = [file for file in sources() if file.path != "crates/fiber/LICENSE"]
+    licensed = [
+        replace(f, data=f.data.replace(b"[package]", b'[package]\nlicense = "MIT"'))
+        if f.path.endswith("Cargo.toml")
+        else f
+        for f in files
+    ]
+    read = contents(forged(licensed).crate("engine-fiber"))
+    assert read["LICENSE"] == b"A licence\n"
+    assert b"it has no file of it, so LICENSE is wasmtime's." in read["NOTICE"]
+    assert b"see the licence file beside this one." in contents(forged(licensed).crate("wasmtime"))["NOTICE"]
+    assert "LICENSE" not in contents(forged(files).crate("engine-fiber")), "of a licence that nobody named"
+
+
+def test_features_about_dev_dependencies_go_from_line_and_manifest() -> None:
+    benches = {**RELEASE.crate("wasmtime").entry.features, "slow": ("only-for-tests/html", "async")}
+    pins = [
+        replace(pin, entry=replace(pin.entry, features=benches)) if pin.name == "wasmtime" else pin
+        for pin in RELEASE.crates
+    ]
+    crate = forged(release=small.release(*pins)).crate("wasmtime")
+    assert crate.entry.features["slow"] == ("async",)
+    assert_agree(crate)
+
+
 def test_executable_files_stay_executable() -> None:
     with tarfile.open(fileobj=io.BytesIO(forged().crate("engine-fiber").data), mode="r:gz") as archive:
         modes = {m.name.split("/", 1)[1]: m.mode for m in archive}
@@ -335,7 +390,7 @@ def test_crates_whose_names_are_one_to_a_registry_are_refused() -> None:
         forge.forge(
             release,
             sources(release),
-            closure.minimal(release, ["wasmtime"], owners("engine-fiber", "engine_fiber")),
+            closure.close(release, ["wasmtime"], owners("engine-fiber", "engine_fiber")),
             suffix=small.suffix(),
             provenance={},
             index=small.INDEX,
@@ -357,7 +412,7 @@ def test_a_release_in_upstreams_shape_is_forked_from_its_crates(
     made = forge.forge(
         release,
         files,
-        closure.minimal(release, ["wasmtime"], owners("wasmtime-fiber", "wasmtime-cranelift")),
+        closure.close(release, ["wasmtime"], owners("wasmtime-fiber", "wasmtime-cranelift")),
         suffix=small.suffix("8.0.1"),
         provenance=PROVENANCE,
         index=small.INDEX,

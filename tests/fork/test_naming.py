@@ -4,7 +4,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchbot.errors import ConfigError
@@ -65,6 +65,29 @@ def test_a_name_says_what_it_was_made_from(
     assert read["release"].replace("-", ".") + pre == str(release)
     assert int(read["revision"] or 1) == revision
     assert bool(read["twin"]) == twin
+
+
+spellings = crates.flatmap(
+    lambda name: st.sampled_from([name, name.replace("-", "_"), name.upper(), name.replace("-", "_", 1)])
+)
+sources = st.tuples(spellings, releases, st.integers(1, 12), st.booleans())
+
+
+@settings(deadline=None)
+@given(sources, sources)
+def test_to_a_registry_two_names_are_one_only_if_all_that_they_say_is(
+    one: tuple[str, Release, int, bool], other: tuple[str, Release, int, bool]
+) -> None:
+    def taken(crate: str, release: Release, revision: int, twin: bool) -> str:  # noqa: FBT001 - drawn
+        return naming.registry_key(naming.package_name(crate, release, revision=revision, twin=twin))
+
+    same = (naming.registry_key(one[0]), *one[1:]) == (naming.registry_key(other[0]), *other[1:])
+    assert (taken(*one) == taken(*other)) == same
+    # near misses, which chance does not find: all else the same
+    crate, release, revision, twin = one
+    assert taken(crate, release, revision, twin) != taken(crate, release, revision + 1, twin)
+    assert taken(crate, release, revision, twin) != taken(crate, release, revision, not twin)
+    assert taken(crate, release, revision, twin) != taken(f"{crate}-v1-0-0", release, revision, twin)
 
 
 def test_no_two_forks_have_one_name() -> None:

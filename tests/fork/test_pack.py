@@ -12,11 +12,13 @@ import zlib
 from pathlib import Path
 
 import pytest
+from fork import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patchbot.errors import PublishError
 from patchbot.fork import pack
-from patchbot.model import TreeFile
+from patchbot.model import ForkedCrate, TreeFile
 
 LONG = f"src/{'deep/' * 40}module.rs"
 FILES = [
@@ -135,6 +137,24 @@ def test_another_process_packs_the_same_bytes(
     )
     ours = pack.pack(FILES, name="a-v1", version="1.0.0")
     assert said.stdout.strip() == hashlib.sha256(ours).hexdigest()
+
+
+def fork(name: str, size: int) -> ForkedCrate:
+    pin = small.pin(name)
+    return ForkedCrate(pin, pin.entry, bytes(size), "")
+
+
+def test_a_crate_that_is_too_large_is_told_by_name_and_size() -> None:
+    crates = [fork("engine", 10), fork("codegen", 3 << 20), fork("math", (1 << 20) + 1)]
+    pack.refuse_large(crates, 3 << 20)
+    with pytest.raises(PublishError) as told:
+        pack.refuse_large(crates, 1 << 20)
+    assert told.value.what == (
+        "the registry takes crates of 1.0 MiB (1048576 bytes) at most:\n"
+        "  codegen 1.0.0 has 3.0 MiB (3145728 bytes)\n"
+        "  math 1.0.0 has 1.0 MiB (1048577 bytes)"
+    )
+    assert "registry.max-crate-bytes" in str(told.value.hint)
 
 
 BLOCK = 65535

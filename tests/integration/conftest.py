@@ -91,5 +91,7 @@ def _anew(folder: Path) -> Project:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(REPOSITORY / "patchbot.toml", folder)
-    shutil.copytree(REPOSITORY / "patches", folder / "patches")
+    # what somebody published from this checkout binds nobody here
+    left = shutil.ignore_patterns("published.toml")
+    shutil.copytree(REPOSITORY / "patches", folder / "patches", ignore=left)
     return Project(folder, KEPT / "cache")

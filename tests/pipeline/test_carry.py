@@ -15,7 +15,7 @@ from patchbot import config as configs
 from patchbot.commits import CommitText
 from patchbot.errors import ConfigError, ConflictError, RepositoryError
 from patchbot.model import Release, TreeFile, Verdict
-from patchbot.pipeline import forks, imports, many
+from patchbot.pipeline import closures, forks, imports, many
 from patchbot.pipeline import sync as stage
 from patchbot.pipeline.work import Change, Workspace, workspace
 from patchbot.report import screens
@@ -237,9 +237,10 @@ def test_a_crate_that_a_carried_patch_changes_is_forked_for_it(work: Workspace) 
     form(work, FIRST, old + "\npub const FORK: bool = true;\n", path=path)
     says(work)
     synced = stage.sync(work, FIRST)
-    assert forks.owners(synced)["wasmtime"] == "is changed by trap-code"
+    (row,) = closures.close(work, [synced])
+    assert row.closure.reasons["wasmtime"] == "is changed by trap-code"
     for twin in (False, True):  # a twin lacks the suffix, nothing else
-        forked = forks.fork(work, synced, twin=twin)
+        forked = forks.fork(work, row, twin=twin)
         (crate,) = (c for c in forked.crates if c.upstream.name == "wasmtime")
         assert b"FORK" in _unpacked(crate.data)["src/lib.rs"]
 

@@ -12,6 +12,7 @@ from patchbot import config as configs
 from patchbot import files, tools
 from patchbot.errors import PublishError
 from patchbot.model import Release
+from patchbot.pipeline import closures
 from patchbot.pipeline import forks as fork_stage
 from patchbot.pipeline import proof as proofs
 from patchbot.pipeline import run as job
@@ -176,16 +177,16 @@ def test_a_new_revision_is_published_beside_the_old_one(work: Workspace) -> None
 
 
 def test_forks_that_were_damaged_on_disk_are_made_again(work: Workspace) -> None:
-    synced = stage.sync(work, RELEASES[0])
-    first = fork_stage.fork(work, synced)
+    (row,) = closures.close(work, [stage.sync(work, RELEASES[0])])
+    first = fork_stage.fork(work, row)
     for file in (work.config.state / "forks" / "8.0.1").glob("*.crate"):
         file.write_bytes(b"damaged")
-    assert fork_stage.fork(work, synced) == first
+    assert fork_stage.fork(work, row) == first
 
 
 def test_twins_are_upstreams_sources_under_names_of_their_own(work: Workspace) -> None:
-    synced = stage.sync(work, RELEASES[0])
-    real, twin = fork_stage.fork(work, synced), fork_stage.fork(work, synced, twin=True)
+    (row,) = closures.close(work, [stage.sync(work, RELEASES[0])])
+    real, twin = fork_stage.fork(work, row), fork_stage.fork(work, row, twin=True)
     assert [c.entry.name for c in twin.crates] == [f"{c.entry.name}-bare" for c in real.crates]
     assert any(b"wasmtime_setjmp_8_0_1_pb" in c.data for c in real.crates)
     assert not any(b"wasmtime_setjmp_8_0_1_pb" in c.data for c in twin.crates)

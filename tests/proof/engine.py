@@ -113,7 +113,7 @@ class Engine:
         return forge.forge(
             release,
             small.tree(self.sources((self.twin_name or NAME) if twin else real)),
-            closure.minimal(release, ["wasmtime"], {"wasmtime-runtime": "has 1 link-time name"}),
+            closure.close(release, ["wasmtime"], {"wasmtime-runtime": "has 1 link-time name"}),
             suffix=suffix,
             provenance={"tool": "patchbot 1.2.3"},
             index=small.INDEX,

@@ -14,7 +14,7 @@ from proof import engine
 from proof.engine import Engine
 
 from patchbot.errors import EnvironmentProblem, ProofError
-from patchbot.model import LinksKey
+from patchbot.model import ClosureMode, LinksKey
 from patchbot.proof import cargo, objects, program, prove
 from patchbot.proof.receipts import Rung
 from patchbot.tools import Result
@@ -198,6 +198,19 @@ def test_the_original_beside_the_forks_is_of_the_newest_release(tmp_path: Path) 
     assert [m.package for m in twins] == [
         "wasmtime-v2-0-0-bare", "wasmtime-v10-0-0-bare", "wasmtime-v9-0-0-bare", "wasmtime",
     ]  # fmt: skip
+
+
+def test_beside_a_fork_that_shares_its_pins_stands_its_own_original(tmp_path: Path) -> None:
+    # cargo holds one version of what 10.0.1 and 10.0.0's original pin exactly
+    world = engine.world(tmp_path, Engine("9.0.0"), Engine("10.0.0"), Engine("10.0.1"))
+    ranged = [
+        dataclasses.replace(s, forks=dataclasses.replace(s.forks, closure=ClosureMode.RANGE))
+        if s.release.patch
+        else s
+        for s in world.subjects
+    ]
+    assert prove.members(ranged, world.setting)[-1].label == "10.0.0 (original)"
+    assert prove.members(ranged[::2], world.setting)[-1].label == "10.0.1 (original)"
 
 
 # -- symbols, piece by piece -------------------------------------------------------------------------

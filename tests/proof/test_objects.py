@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -189,6 +190,16 @@ def test_a_library_without_any_symbol_proves_nothing() -> None:
     ]
     assert objects.judge(defines("_ZN1aE"), LIBRARIES, keep=KEEP) == [
         "2.0.0: libtwo.rlib has no symbols at all"
+    ]
+
+
+def test_a_library_of_macros_alone_may_have_no_symbols_and_no_others() -> None:
+    macros = {**LIBRARIES, "libtwo.rlib": dataclasses.replace(TWO, silent=True)}
+    assert objects.judge([], macros, keep=KEEP) == ["1.0.0: libone.rlib has no symbols at all"]
+    # what it has all the same is judged
+    bare = [*FINE, ObjectSymbol("libtwo.rlib", "b.o", "engine_wait", defined=True)]
+    assert objects.judge(bare, macros, keep=KEEP) == [
+        "2.0.0: b.o defines engine_wait without the suffix _2_0_0_pb"
     ]
 
 
