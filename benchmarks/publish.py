@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 NAME = "bench"
 VERSION = "1.2.3"
-SOURCE = "".join(f"/// Item {n}.\npub fn item_{n}(x: u32) -> u32 {{\n    x + {n}\n}}\n\n" for n in range(400))
+FILES = 20  # of a crate, 30 kB each: 40 crates are as large as a release of wasmtime, 25 MB
 
 
 def needs(number: int, shape: str) -> list[int]:
@@ -53,12 +54,26 @@ def manifest(number: int, shape: str, index: str | None) -> str:
     return text
 
 
+def sources(number: int) -> dict[str, str]:
+    """Return the sources of a crate, which are like nobody else's."""
+    rng = random.Random(number)
+    files = {}
+    for file in range(FILES):
+        items = (
+            f"/// Item {n}.\npub fn item_{rng.getrandbits(24):x}(x: u64) -> u64 {{\n    x ^ {rng.getrandbits(32)}\n}}\n\n"
+            for n in range(400)
+        )
+        files[f"src/m{file}.rs"] = "".join(items)
+    return {"src/lib.rs": "".join(f"pub mod m{n};\n" for n in range(FILES)), **files}
+
+
 def workspace(folder: Path, crates: int, shape: str, index: str) -> None:
     """Write the sources for cargo."""
     for number in range(crates):
         source = folder / f"bench-{number}" / "src"
         source.mkdir(parents=True)
-        (source / "lib.rs").write_text(SOURCE)
+        for path, text in sources(number).items():
+            (source.parent / path).write_text(text)
         (source.parent / "Cargo.toml").write_text(manifest(number, shape, None))
     (folder / "Cargo.toml").write_text('[workspace]\nresolver = "2"\nmembers = ["bench-*"]\n')
     (folder / ".cargo").mkdir()
@@ -100,6 +115,7 @@ def by_patchbot(crates: int, shape: str) -> tuple[float, float, list[dict[str, A
     from registry.faulty import Faulty  # noqa: PLC0415 - the process that publishes does not need it
 
     with Faulty() as registry, tempfile.TemporaryDirectory(prefix="bench-") as name:
+        workspace(Path(name, "sources"), crates, shape, registry.index)
         argv = [sys.executable, __file__, "--child", name, "--crates", str(crates), "--shape", shape]
         env = {**os.environ, "CARGO_REGISTRIES_BENCH_TOKEN": registry.token or "",
                "CARGO_REGISTRIES_BENCH_INDEX": registry.index}  # fmt: skip
@@ -131,7 +147,9 @@ def child(folder: Path, crates: int, shape: str) -> None:
     parcels = []
     for number in range(crates):
         text = manifest(number, shape, there.index)
-        files = [TreeFile("Cargo.toml", text.encode()), TreeFile("src/lib.rs", SOURCE.encode())]
+        files = [TreeFile("Cargo.toml", text.encode())]
+        for file in sorted((folder / "sources" / f"bench-{number}" / "src").iterdir()):
+            files.append(TreeFile(f"src/{file.name}", file.read_bytes()))
         data = pack(files, name=f"bench-{number}", version=VERSION)
         dependencies = tuple(
             Dependency(f"of-{n}", f"bench-{n}", f"={VERSION}", DependencyKind.NORMAL, False, True, (), None)  # noqa: FBT003

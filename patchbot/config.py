@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from patchbot.errors import ConfigError, UsageError
-from patchbot.model import Release, Suffix
+from patchbot.model import ClosureMode, Release, Suffix
 
 FILE_NAME = "patchbot.toml"
 CRATES_IO_INDEX = "sparse+https://index.crates.io/"
@@ -83,19 +83,42 @@ class SuffixConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForkConfig:
-    """Which crates users depend on directly, and the revision of releases that were published before."""
+    """Which crates users depend on directly, how much is forked, and revisions of what was published before.
+
+    ``closure`` is None to choose by the releases that are asked for.
+    """
 
     roots: tuple[str, ...] = ("wasmtime",)
+    closure: ClosureMode | None = None
     revisions: Mapping[Release, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryConfig:
-    """The registry's name in users' files, its identity inside the crates, and the local directory."""
+    """The registry's name in users' files, its identity inside the crates, and the local directory.
+
+    ``max_crate_bytes`` is the largest ``.crate`` that it takes: 10 MiB with crates.io, and with most others
+    unless they are told otherwise.
+    """
 
     name: str = "patchbot"
     index: str = PLACEHOLDER_INDEX
     directory: Path = Path(".patchbot/registry")
+    max_crate_bytes: int = 10 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishConfig:
+    """How ``publish --registry`` treats a registry.
+
+    ``wait`` is how many seconds it may ask for at once, and how long its index may take to show a crate.
+    """
+
+    crates_io: bool = False
+    in_flight: int = 4
+    per_minute: int = 0
+    burst: int = 1
+    wait: int = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +144,7 @@ class Config:
     suffix: SuffixConfig = SuffixConfig()
     fork: ForkConfig = field(default_factory=ForkConfig)
     registry: RegistryConfig = RegistryConfig()
+    publish: PublishConfig = PublishConfig()
     proof: ProofConfig = ProofConfig()
 
     @property
@@ -189,6 +213,7 @@ def _config(table: _Table, project: Path, cache: Path, template: str | None) -> 
     suffix = table.table("suffix")
     fork = table.table("fork")
     registry = table.table("registry")
+    publish = table.table("publish")
     proof = table.table("proof")
     in_file = suffix.get("template", _string, SuffixConfig().template)  # read, and so known, even if not used
     config = Config(
@@ -213,16 +238,25 @@ def _config(table: _Table, project: Path, cache: Path, template: str | None) -> 
         ),
         fork=ForkConfig(
             roots=tuple(fork.items("roots", _string)) or ForkConfig().roots,
-            revisions=fork.mapping("revisions", _integer),
+            closure=fork.get("closure", _closure, None),
+            revisions=fork.mapping("revisions", _positive),
         ),
         registry=RegistryConfig(
             name=registry.get("name", _string, RegistryConfig().name),
             index=registry.get("index", _index_url, PLACEHOLDER_INDEX),
             directory=Path(registry.get("directory", _string, ".patchbot/registry")),
+            max_crate_bytes=registry.get("max-crate-bytes", _positive, RegistryConfig().max_crate_bytes),
+        ),
+        publish=PublishConfig(
+            crates_io=publish.get("crates-io", _boolean, False),
+            in_flight=publish.get("in-flight", _positive, PublishConfig().in_flight),
+            per_minute=publish.get("per-minute", _integer, 0),
+            burst=publish.get("burst", _positive, 1),
+            wait=publish.get("wait", _integer, PublishConfig().wait),
         ),
         proof=ProofConfig(features=tuple(proof.items("features", _string)) or ProofConfig().features),
     )
-    for known in (track, upstream, suffix, fork, registry, proof, table):
+    for known in (track, upstream, suffix, fork, registry, publish, proof, table):
         known.refuse_unknown()
     config.suffix.of(Release(1, 2, 3))  # a bad template is told now, not in the middle of a run
     missing = sorted(set(config.fork.roots) - set(config.upstream.roots))
@@ -302,6 +336,20 @@ def _integer(value: Any) -> int:  # noqa: ANN401 - TOML values
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("must be a whole number")
     return value
+
+
+def _positive(value: Any) -> int:  # noqa: ANN401 - TOML values
+    number = _integer(value)
+    if number == 0:
+        raise ValueError("must be 1 or more")
+    return number
+
+
+def _closure(value: Any) -> ClosureMode | None:  # noqa: ANN401 - TOML values
+    words = ("auto", *ClosureMode)
+    if value not in words:
+        raise ValueError(f"must be one of {', '.join(words)}")
+    return None if value == "auto" else ClosureMode(value)
 
 
 def _boolean(value: Any) -> bool:  # noqa: ANN401 - TOML values

@@ -36,10 +36,10 @@ def write(file: Path, data: bytes, *, durable: bool = False) -> None:
             raise
 
 
-def append(file: Path, data: bytes) -> None:
-    """Add ``data`` to ``file`` and wait until the disk has it; if it has no room, ``file`` stays as it was.
+def append(file: Path, data: bytes, *, durable: bool = True) -> None:
+    """Add ``data`` to ``file``; if the disk has no room, ``file`` stays as it was.
 
-    Raises ``EnvironmentProblem`` if the disk is full or the folder cannot be written.
+    ``durable`` waits until the disk has it, and all that was added before.  Raises ``EnvironmentProblem`` if the disk is full or the folder cannot be written.
     """
     with _told(file):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -50,11 +50,12 @@ def append(file: Path, data: bytes) -> None:
                 left = memoryview(data)
                 while left:
                     left = left[out.write(left) :]
-                os.fsync(out.fileno())
+                if durable:
+                    os.fsync(out.fileno())
             except OSError:
                 out.truncate(size)
                 raise
-        if fresh:
+        if fresh and durable:
             _sync_folder(file.parent)
 
 

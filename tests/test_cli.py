@@ -238,6 +238,59 @@ def test_fork_explains_every_crate(ready: Path, run: Run) -> None:
     assert "as upstream has them: " in out
 
 
+def test_fork_explains_one_crate_in_every_release(ready: Path, run: Run) -> None:
+    code, out, _ = run("fork", "8.0.1", "9.0.4", "--explain", "wasmtime-runtime")
+    assert code == 0
+    assert out.startswith("wasmtime 8.0.1: wasmtime-runtime 8.0.1 is forked as wasmtime-runtime-v8-0-1\n")
+    assert "\n  why      has 11 link-time names\n  closure  minimal: no other 8.x is asked for\n" in out
+    assert not (ready / ".patchbot" / "forks").exists()
+    _, out, _ = run("fork", "8.0.1", "--explain", "wasmtime-environ", "--json")
+    data = json.loads(out)
+    assert (data["schema"], data["crate"]) == (1, "wasmtime-environ")
+    (row,) = data["releases"]
+    assert (row["release"], row["closure"], row["state"], row["fork"]) == ("8.0.1", "minimal", "shared", None)
+    code, _, err = run("fork", "8.0.1", "--explain", "wasmtime-runtim")
+    assert code == 2
+    assert "next: did you mean wasmtime-runtime" in err
+
+
+def test_fork_refuses_what_cargo_could_not_resolve(ready: Path, upstream: Upstream, run: Run) -> None:
+    upstream.publish("8.0.2")
+    with (ready / "patchbot.toml").open("a") as out:
+        out.write('[fork]\nclosure = "minimal"\n')
+    code, _, err = run("fork", "8.0.1", "8.0.2")
+    assert code == 3
+    assert "wasmtime-fiber-v8-0-1 needs wasmtime-asm-macros =8.0.1 (8.0.1)" in err
+    assert 'closure = "auto" or "range"' in err
+
+
+def test_fork_beside_a_lock_takes_more_where_the_original_is_in_the_way(
+    ready: Path, upstream: Upstream, run: Run
+) -> None:
+    upstream.publish("8.0.2")
+    source = 'source = "registry+https://github.com/rust-lang/crates.io-index"'
+    (ready / "Cargo.lock").write_text(f'[[package]]\nname = "wasmtime"\nversion = "8.0.2"\n{source}\n')
+    assert run("fork", "8.0.1", "--beside", "Cargo.lock")[0] == 0
+    code, out, _ = run("consumer", "8.0.1", "--beside", "Cargo.lock")
+    assert code == 0
+    assert "wasmtime-v8-0-1" in out
+    assert 'closure = "range"' in (ready / "patches" / "published.toml").read_text()
+    code, _, err = run("fork", "8.0.1", "--beside", "Cargo.tock")
+    assert code == 2
+    assert "Cargo.tock" in err
+
+
+def test_other_bytes_under_a_published_name_are_exit_code_8(ready: Path, run: Run) -> None:
+    run("publish", "8.0.1")
+    with (ready / "patchbot.toml").open("a") as out:
+        out.write('[suffix]\nmark = "other"\n')
+    code, _, err = run("fork", "8.0.1")
+    assert code == 8
+    assert "patches/published.toml: wasmtime-cranelift-v8-0-1 8.0.1 is published as " in err
+    assert ": the series of 8.0.1 has changed since (and 3 more)\n" in err
+    assert '"8.0.1" = 2' in err
+
+
 def test_check_tells_what_to_do(ready: Path, run: Run) -> None:
     run("sync", "8.0.1")
     assert run("check")[:2] == (0, "patches/ is in step: 8.0.1\n")

@@ -8,7 +8,7 @@ import pytest
 from patchbot import config as configs
 from patchbot.config import Config
 from patchbot.errors import ConfigError
-from patchbot.model import Release
+from patchbot.model import ClosureMode, Release
 
 EVERY_SETTING = """\
 [track]
@@ -30,6 +30,7 @@ mark = "mine"
 
 [fork]
 roots = ["wasmtime-wasi"]
+closure = "range"
 
 [fork.revisions]
 "8.0.1" = 2
@@ -39,6 +40,7 @@ roots = ["wasmtime-wasi"]
 name = "house"
 index = "sparse+https://house.example/index/"
 directory = "out/registry"
+max-crate-bytes = 1000000
 
 [proof]
 features = ["async"]
@@ -78,10 +80,15 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         ),
         suffix=configs.SuffixConfig(template="_x_{version}_{mark}", mark="mine"),
         fork=configs.ForkConfig(
-            roots=("wasmtime-wasi",), revisions={Release(8, 0, 1): 2, Release(50, 0, 0, ("rc", "1")): 3}
+            roots=("wasmtime-wasi",),
+            closure=ClosureMode.RANGE,
+            revisions={Release(8, 0, 1): 2, Release(50, 0, 0, ("rc", "1")): 3},
         ),
         registry=configs.RegistryConfig(
-            name="house", index="sparse+https://house.example/index/", directory=Path("out/registry")
+            name="house",
+            index="sparse+https://house.example/index/",
+            directory=Path("out/registry"),
+            max_crate_bytes=1_000_000,
         ),
         proof=configs.ProofConfig(features=("async",)),
     )
@@ -93,6 +100,16 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     assert config == Config(project=tmp_path, cache=Path("/cache"))
     assert config.suffix.of(Release(8, 0, 1)).text == "_8_0_1_pb"
     assert config.upstream.index == "sparse+https://index.crates.io/"
+
+
+def test_how_registries_are_treated(tmp_path: Path) -> None:
+    text = "[publish]\ncrates-io = true\nin-flight = 8\nper-minute = 30\nburst = 5\nwait = 60\n"
+    wanted = configs.PublishConfig(crates_io=True, in_flight=8, per_minute=30, burst=5, wait=60)
+    assert load(tmp_path, text).publish == wanted
+
+
+def test_auto_is_the_closure_that_is_chosen(tmp_path: Path) -> None:
+    assert load(tmp_path, '[fork]\nclosure = "auto"\n').fork == configs.ForkConfig()
 
 
 def test_empty_lists_are_the_defaults_too(tmp_path: Path) -> None:
@@ -118,8 +135,8 @@ def test_the_folders_follow_from_the_project(tmp_path: Path, monkeypatch: pytest
         ("[track]\npined = []\n", "track.pined", "did you mean pinned?"),
         ("[suffix]\ntemplat = 'x'\n", "suffix.templat", "did you mean template?"),
         ("[upstraem]\n", "upstraem", "did you mean upstream?"),
-        ("newest = 3\n", "newest", "known: fork, proof, registry, suffix, track, upstream"),
-        ("[registry]\nxyz = 1\n", "registry.xyz", "known: directory, index, name"),
+        ("newest = 3\n", "newest", "known: fork, proof, publish, registry, suffix, track, upstream"),
+        ("[registry]\nxyz = 1\n", "registry.xyz", "known: directory, index, max-crate-bytes, name"),
         ("[proof]\nfeature = []\n", "proof.feature", "did you mean features?"),
         ("[fork]\nrevision = {}\n", "fork.revision", "did you mean revisions?"),
     ],
@@ -157,6 +174,15 @@ def test_an_unknown_setting_is_refused_with_a_near_one(
         ("[suffix]\nmark = ''\n", "suffix.mark", "must be a string that is not empty"),
         ("[suffix]\ntemplate = 1\n", "suffix.template", "must be a string that is not empty"),
         ("[fork]\nroots = 'wasmtime'\n", "fork.roots", "must be a list"),
+        ("[fork]\nclosure = 'some'\n", "fork.closure", "must be one of auto, minimal, range, exact"),
+        ("[fork]\nclosure = ['range']\n", "fork.closure", "must be one of auto, minimal, range, exact"),
+        ("[fork.revisions]\n'8.0.1' = 0\n", "fork.revisions.8.0.1", "must be 1 or more"),
+        ("[publish]\nin-flight = 0\n", "publish.in-flight", "must be 1 or more"),
+        ("[publish]\nburst = 0\n", "publish.burst", "must be 1 or more"),
+        ("[publish]\ncrates-io = 'yes'\n", "publish.crates-io", "must be true or false"),
+        ("[publish]\nwait = -1\n", "publish.wait", "must be a whole number"),
+        ("[registry]\nmax-crate-bytes = '10 MiB'\n", "registry.max-crate-bytes", "must be a whole number"),
+        ("[registry]\nmax-crate-bytes = 0\n", "registry.max-crate-bytes", "must be 1 or more"),
         ("[fork.revisions]\n'8' = 2\n", "fork.revisions", "'8' is not a release"),
         ("[fork.revisions]\n'8.0.1' = 'r2'\n", "fork.revisions.8.0.1", "must be a whole number"),
         ("[registry]\nindex = ''\n", "registry.index", "must be a string that is not empty"),

@@ -314,7 +314,9 @@ def test_append_adds_and_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.
     assert len(synced) == 2, "the file, and its name in the folder"
     files.append(file, b"two\n")
     assert len(synced) == 3
-    assert file.read_bytes() == b"one\ntwo\n"
+    files.append(file, b"three\n", durable=False)
+    assert len(synced) == 3
+    assert file.read_bytes() == b"one\ntwo\nthree\n"
 
 
 def test_append_without_room_leaves_the_old_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,3 +241,10 @@ def test_programs_are_found_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 )
 def test_the_tail_is_the_end_of_what_was_said(stdout: bytes, stderr: bytes, tail: str) -> None:
     assert tools.Result(("a",), 1, stdout, stderr, 0.1).tail(2) == tail
+
+
+@pytest.mark.parametrize("program", ["import sys; sys.stdout.write(sys.stdin.read()[::-1])", "pass"])
+def test_what_it_is_given_comes_from_stdin(program: str) -> None:
+    done = tools.run([sys.executable, "-c", program], data=b"abc")
+    assert done.ok
+    assert done.stdout in {b"cba", b""}

@@ -99,10 +99,10 @@ def _fate(
     if entry is not None and entry.oid == oid and entry.mode != SYMLINK:
         return Fate.SAME
     folder, name = posixpath.split(path)
-    if folder in folders and name == FILE_NAME and _is(tag, path, ours.get(f"{folder}/{ORIGINAL}")):
+    if folder in folders and name == FILE_NAME and _is(tag, path, ours.get(posixpath.join(folder, ORIGINAL))):
         return Fate.NORMALISED
     if folder in folders and name in _MADE:
-        proved = name != ORIGINAL or _is(tag, f"{folder}/{FILE_NAME}", oid)
+        proved = name != ORIGINAL or _is(tag, posixpath.join(folder, FILE_NAME), oid)
         return Fate.MADE if proved else f"it is not the {FILE_NAME} of the tag"
     if _is(tag, path, oid) or _is(tag, copied.get(path, path), oid):
         return Fate.FOLLOWED
@@ -135,4 +135,4 @@ def _folder(path: str, folders: Mapping[str, CratePin]) -> str | None:
     while path := posixpath.dirname(path):
         if path in folders:
             return path
-    return None
+    return "" if "" in folders else None

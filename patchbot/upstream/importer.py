@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import zip_longest
 
 from patchbot.commits import CommitText
@@ -32,14 +33,19 @@ OnCrate = Callable[[IndexEntry], None]
 
 def load(store: Store, release: Release, roots: Sequence[str]) -> ImportedRelease | None:
     """Return the release as it was imported with these roots, or None."""
-    oid = store.resolve(f"{LOCK}{release}")
-    if oid is None:
+    data = store.blob(f"{LOCK}{release}")
+    if data is None:
         return None
     try:
-        imported = ImportedRelease.from_json(json.loads(store.read_blob(oid)))
+        imported = _read(data)
     except KeyError:  # an earlier patchbot wrote less
         return None
     return imported if imported.roots == tuple(roots) else None
+
+
+@lru_cache(maxsize=16)  # every release asks for those that the forms of its hand-written patches are for
+def _read(data: bytes) -> ImportedRelease:
+    return ImportedRelease.from_json(json.loads(data))
 
 
 def imported(store: Store) -> tuple[Release, ...]:
@@ -65,7 +71,7 @@ def import_release(
     """
     unpacked = _download(source, crates.entries, on_crate)
     unpacked, guessed = _located(source, unpacked)
-    pins = tuple(CratePin(entry, crate.path, crate.commit) for entry, crate in unpacked)
+    pins = tuple(CratePin(entry, _place_of(entry, crate), crate.commit) for entry, crate in unpacked)
     root = next(pin for pin in pins if pin.name == roots[0])
     published = root.entry.published or "1970-01-01T00:00:00Z"
     commit = store.commit_tree(
@@ -120,7 +126,7 @@ def _located(
     out: list[tuple[IndexEntry, Unpacked]] = []
     flags: list[str] = []
     for entry, crate in crates:
-        located = crate if crate.path else _like_neighbours(source, entry, crate, flags)
+        located = crate if crate.path is not None else _like_neighbours(source, entry, crate, flags)
         out.append((entry, located))
     return out, flags
 
@@ -133,7 +139,7 @@ def _like_neighbours(source: Source, entry: IndexEntry, crate: Unpacked, flags: 
     ]
     for other in near[:NEIGHBOURS]:
         found = unpack(source.crate(other), name=other.name, version=other.version)
-        if found.path:
+        if found.path is not None:
             flags.append(
                 f"{entry.name} {entry.version} does not say where upstream keeps it, and is placed as {other.version}"
             )
@@ -152,20 +158,26 @@ def _place(crates: Iterable[tuple[IndexEntry, Unpacked]]) -> list[TreeFile]:
     placed: list[TreeFile] = []
     owner: dict[str, str] = {}
     for entry, crate in crates:
-        if not crate.path:
-            raise RepositoryError(
-                f"{entry.name} {entry.version} does not say where upstream keeps it (no {VCS_INFO})",
-                hint="releases before 0.40 cannot be imported from crates; is that crate upstream's own?",
-            )
-        if crate.path in owner:
-            raise RepositoryError(f"{entry.name} and {owner[crate.path]} both come from {crate.path}")
-        owner[crate.path] = entry.name
+        path = _place_of(entry, crate)
+        if path in owner:
+            raise RepositoryError(f"{entry.name} and {owner[path]} both come from {path or 'the root'}")
+        owner[path] = entry.name
+        prefix = CratePin(entry, path, crate.commit).prefix
         for file in crate.files:
             if file.path == VCS_INFO:  # says where the crate was packed; the lock keeps it
                 continue
-            placed.append(TreeFile(f"{crate.path}/{file.path}", file.data, file.executable))
+            placed.append(TreeFile(f"{prefix}{file.path}", file.data, file.executable))
     refuse_twins(placed, "the crates of one release")  # crates may be nested, and could then overlap
     return sorted(placed, key=lambda file: file.path)
+
+
+def _place_of(entry: IndexEntry, crate: Unpacked) -> str:
+    if crate.path is None:
+        raise RepositoryError(
+            f"{entry.name} {entry.version} does not say where upstream keeps it (no {VCS_INFO})",
+            hint="releases before 0.40 cannot be imported from crates; is that crate upstream's own?",
+        )
+    return crate.path
 
 
 def _message(release: Release, root: CratePin, pins: Sequence[CratePin]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -14,12 +13,12 @@ from typing import Protocol, TypeVar
 
 import httpx2
 
-import patchbot
+from patchbot import network
 from patchbot.errors import ConfigError, EnvironmentProblem, RepositoryError
 from patchbot.model import IndexEntry, index_path
+from patchbot.sparse import IndexConfig, parse_lines
 from patchbot.upstream.cache import Cache, Cached
 from patchbot.upstream.cargo_config import CargoConfig
-from patchbot.upstream.index import IndexConfig, parse_lines
 
 T = TypeVar("T")
 
@@ -147,6 +146,12 @@ class SparseRegistry:
                 config = self._index_file("config.json", IndexConfig.parse)
                 if config is None:
                     raise RepositoryError("has no config.json", where=self._url)
+                if config.auth_required:
+                    raise RepositoryError(
+                        "wants a token to read",
+                        where=self._url,
+                        hint="follow upstream's releases from a registry that can be read without one",
+                    )
                 self._config = config
             return self._config
 
@@ -223,27 +228,8 @@ class SparseRegistry:
     def _http(self) -> httpx2.Client:
         with self._lock:
             if self._client is None:
-                self._client = self._new_client()
+                self._client = network.client(self._cargo.network, connections=CONNECTIONS)
             return self._client
-
-    def _new_client(self) -> httpx2.Client:
-        cainfo = self._cargo.cainfo
-        try:
-            return httpx2.Client(
-                # crates.io refuses clients that do not say who they are
-                headers={"User-Agent": f"wasmtime-patchbot/{patchbot.__version__}"},
-                verify=ssl.create_default_context(cafile=cainfo) if cainfo is not None else True,
-                proxy=self._cargo.proxy,
-                timeout=httpx2.Timeout(30.0),
-                follow_redirects=True,
-                limits=httpx2.Limits(max_connections=CONNECTIONS),
-            )
-        except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:  # SSLError is an OSError
-            raise ConfigError(
-                f"the way to the registry cannot be set up: {error}",
-                where=cainfo,
-                hint="look at http.proxy and http.cainfo in cargo's configuration, and at *_PROXY and SSL_CERT_FILE",
-            ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

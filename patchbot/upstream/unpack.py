@@ -32,12 +32,13 @@ _BLOCK = 512
 class Unpacked:
     """The files of a crate, and where upstream's repository has them.
 
-    ``commit`` and ``path`` come from ``.cargo_vcs_info.json``; both are empty if the crate has none.
+    ``commit`` and ``path`` come from ``.cargo_vcs_info.json``; without that they are empty and None.  ``path`` is
+    empty for a crate at the root of the repository, as wasmtime-cli is.
     """
 
     files: tuple[TreeFile, ...]
     commit: str
-    path: str
+    path: str | None
 
 
 def unpack(data: bytes, *, name: str, version: str) -> Unpacked:
@@ -128,19 +129,21 @@ def refuse_twins(files: Iterable[TreeFile], where: str) -> None:
                 raise RepositoryError(f"{seen[parent]!r} is a file and a folder", where=where)
 
 
-def _vcs_info(files: tuple[TreeFile, ...], where: str) -> tuple[str, str]:
+def _vcs_info(files: tuple[TreeFile, ...], where: str) -> tuple[str, str | None]:
     for file in files:
         if file.path == VCS_INFO:
             try:
                 info = json.loads(file.data)
-                commit, path = info["git"]["sha1"], info.get("path_in_vcs", "")
+                commit = info["git"]["sha1"]
+                said = "path_in_vcs" in info  # cargo before 1.57 did not
+                path = info["path_in_vcs"] if said else None
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 raise RepositoryError(f"{VCS_INFO} cannot be read", where=where) from None
-            if not isinstance(commit, str) or not isinstance(path, str):
+            if not isinstance(commit, str) or (said and not isinstance(path, str)):
                 raise RepositoryError(f"{VCS_INFO} cannot be read", where=where)
             if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit) is None:
                 raise RepositoryError(f"{VCS_INFO} names the commit {commit!r}", where=where)
             if path and (problem := check_path(path)):
                 raise RepositoryError(f"{VCS_INFO}: the path {path!r} {problem}", where=where)
             return commit, path
-    return "", ""
+    return "", None

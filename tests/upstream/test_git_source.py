@@ -218,10 +218,10 @@ def test_submodules_and_paths_that_no_crate_can_have_are_flagged() -> None:
 
 
 def compared(
-    crates: dict[str, str], tag: dict[str, str], copied: dict[str, str] | None = None
+    crates: dict[str, str], tag: dict[str, str], copied: dict[str, str] | None = None, *, folder: str = "a"
 ) -> tuple[dict[str, int], dict[str, str]]:
-    """Compare the crate ``a`` with a tag; a file's value is its blob, after a mode and a colon if it has one."""
-    pin = CratePin(read({"a/Cargo.toml": crate("a")})["a"].entry, "a", "")
+    """Compare the crate in ``folder`` with a tag; a file's value is its blob, after a mode and a colon if it has one."""
+    pin = CratePin(read({"a/Cargo.toml": crate("a")})["a"].entry, folder, "")
     entries, links = {}, {}
     for path, text in tag.items():
         mode, _, word = text.rpartition(":")
@@ -256,6 +256,19 @@ def test_every_file_of_a_crate_has_a_fate() -> None:
     counts, rest = compared(crates, tag, {"a/README.md": "b/README.md"})
     assert rest == {}
     assert counts == {"same": 1, "normalised": 1, "followed": 2, "made": 2, "submodule": 1, "left_out": 2}
+
+
+def test_a_crate_at_the_root_has_all_that_is_nobody_elses() -> None:
+    crates = {
+        "Cargo.toml": "normalised",
+        "Cargo.toml.orig": "written",
+        "Cargo.lock": "lock",
+        "src/main.rs": "main",
+    }
+    tag = {"Cargo.toml": "written", "src/main.rs": "main", "docs/book.md": "book", "tests/all.rs": "test"}
+    counts, rest = compared(crates, tag, folder="")
+    assert rest == {}
+    assert counts == {"same": 1, "normalised": 1, "made": 2, "left_out": 2}
 
 
 @pytest.mark.parametrize(

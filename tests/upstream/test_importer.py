@@ -126,6 +126,25 @@ def test_a_crate_inside_another_ones_folder_is_placed_there(store: Store, shelf:
     }
 
 
+def test_a_crate_at_the_root_of_the_repository_is_placed_around_the_others(
+    store: Store, shelf: Shelf
+) -> None:
+    # as wasmtime-cli is
+    shelf.put("wasmtime-cli", "", {"src/main.rs": "cli", "Cargo.toml": "manifest"})
+    release = bring(store, shelf)
+    assert contents(store, release.tree) == {
+        "Cargo.toml": b"manifest",
+        "crates/wasmtime/src/lib.rs": b"wasmtime",
+        "src/main.rs": b"cli",
+    }
+    owners = {path: owner.name for path in contents(store, release.tree) if (owner := release.owner(path))}
+    assert owners == {
+        "Cargo.toml": "wasmtime-cli",
+        "crates/wasmtime/src/lib.rs": "wasmtime",
+        "src/main.rs": "wasmtime-cli",
+    }
+
+
 @pytest.mark.parametrize("path", ["inner/src/lib.rs", "Inner/SRC/lib.rs", "inner"])
 def test_crates_whose_files_meet_are_refused(store: Store, shelf: Shelf, path: str) -> None:
     shelf.put("wasmtime-outer", "crates/outer", {path: "the outer one's"})

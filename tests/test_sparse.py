@@ -8,7 +8,7 @@ from support import crates
 
 from patchbot.errors import RepositoryError
 from patchbot.model import IndexEntry
-from patchbot.upstream.index import IndexConfig, parse_lines
+from patchbot.sparse import IndexConfig, parse_lines
 
 
 def line(version: str, **more: Any) -> bytes:  # noqa: ANN401 - any key of an index line
@@ -89,8 +89,20 @@ def test_a_download_address_must_be_text(download: object) -> None:
         IndexConfig.parse(json.dumps({"dl": download}).encode(), "here")
 
 
-def test_a_registry_that_wants_a_token_is_refused() -> None:
-    with pytest.raises(RepositoryError, match="wants a token") as caught:
-        IndexConfig.parse(b'{"dl": "https://x", "auth-required": true}', "here")
-    assert caught.value.hint is not None
-    assert IndexConfig.parse(b'{"dl": "https://x", "auth-required": false}', "here").download == "https://x"
+@pytest.mark.parametrize(
+    ("more", "api", "auth_required"),
+    [
+        ({}, None, False),
+        ({"api": None, "auth-required": False}, None, False),
+        ({"api": ""}, None, False),
+        ({"api": "https://x/", "auth-required": True}, "https://x", True),
+    ],
+)
+def test_the_web_api_and_its_rule(more: dict[str, object], api: str | None, auth_required: bool) -> None:  # noqa: FBT001
+    config = IndexConfig.parse(json.dumps({"dl": "https://x", **more}).encode(), "here")
+    assert (config.api, config.auth_required) == (api, auth_required)
+
+
+def test_an_api_address_must_be_text() -> None:
+    with pytest.raises(RepositoryError, match="no text"):
+        IndexConfig.parse(b'{"dl": "https://x", "api": 3}', "here")

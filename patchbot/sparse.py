@@ -1,4 +1,4 @@
-"""Reading a cargo registry index (cargo book, "Index Format"): bytes in, entries out."""
+"""A cargo registry's sparse index (cargo book, "Index Format"): bytes in, entries out."""
 
 from __future__ import annotations
 
@@ -33,13 +33,19 @@ def parse_lines(data: bytes, where: str) -> dict[str, IndexEntry]:
 
 @dataclass(frozen=True, slots=True)
 class IndexConfig:
-    """The index's ``config.json``: where crates are downloaded from."""
+    """The index's ``config.json``: where crates are downloaded from, and where the web API is.
+
+    ``api`` is None for a registry that can be read and nothing else; with ``auth_required`` even reading
+    takes a token (cargo book, "Registry Index").
+    """
 
     download: str
+    api: str | None = None
+    auth_required: bool = False
 
     @classmethod
     def parse(cls, data: bytes, where: str) -> IndexConfig:
-        """Read ``config.json``; raise ``RepositoryError`` if it is none or asks for authentication."""
+        """Read ``config.json``; raise ``RepositoryError`` if it is none."""
         try:
             config = json.loads(data)
             download = config["dl"]
@@ -47,13 +53,10 @@ class IndexConfig:
             raise RepositoryError(f"is no registry config.json: {error!r}", where=where) from None
         if not isinstance(download, str) or not isinstance(config, Mapping):
             raise RepositoryError("has no download address", where=where)
-        if config.get("auth-required"):
-            raise RepositoryError(
-                "wants a token to read",
-                where=where,
-                hint="follow upstream's releases from a registry that can be read without one",
-            )
-        return cls(download)
+        api = config.get("api")
+        if api is not None and not isinstance(api, str):
+            raise RepositoryError("has an API address that is no text", where=where)
+        return cls(download, api.rstrip("/") if api else None, bool(config.get("auth-required")))
 
     def url(self, entry: IndexEntry) -> str:
         """Return the download address of an entry's ``.crate``."""

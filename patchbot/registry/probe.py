@@ -1,0 +1,104 @@
+"""What can a registry do?  Looking changes nothing; trying publishes throw-away crates under an agreed prefix.
+
+The questions are those that forks ask of a registry: renamed dependencies above all, for a server that mixes up
+the package's name and the name in the manifest breaks every one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from patchbot.errors import PatchbotError
+from patchbot.model import JsonObject
+from patchbot.registry.client import Client, NoAnswer
+from patchbot.registry.credentials import READ, Credentials
+
+_NOT_MODIFIED = 304
+_ABSENT = {404, 410, 451}
+_NOBODY = "patchbot-doctor-asks-for-what-nobody-has"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one question.  ``ok`` is None where it is worth knowing and neither good nor bad."""
+
+    question: str
+    ok: bool | None
+    answer: str
+
+    @classmethod
+    def good(cls, question: str, answer: str) -> Finding:
+        """Return an answer as it should be."""
+        return cls(question, ok=True, answer=answer)
+
+    @classmethod
+    def bad(cls, question: str, answer: str) -> Finding:
+        """Return an answer that forks cannot live with."""
+        return cls(question, ok=False, answer=answer)
+
+    @classmethod
+    def note(cls, question: str, answer: str) -> Finding:
+        """Return an answer that is worth knowing."""
+        return cls(question, ok=None, answer=answer)
+
+    def to_json(self) -> JsonObject:
+        """Spell it as ``doctor --json`` does."""
+        return {"question": self.question, "ok": self.ok, "answer": self.answer}
+
+
+def look(client: Client, credentials: Credentials) -> Iterator[Finding]:
+    """Ask what can be asked without changing anything; what everything rests on is raised if it fails."""
+    started = client.clock.now()
+    config = client.config()
+    seconds = client.clock.now() - started
+    yield Finding.good("sparse index", f"{client.target.url}config.json, in {seconds * 1000:.0f} ms")
+    api = config.api or "none: nothing can be published"
+    yield Finding("web API", config.api is not None, api)
+    yield Finding.good("downloads", config.download)
+    yield Finding.note("reading takes a token", "yes" if config.auth_required else "no")
+    yield _token(client, credentials)
+    plain = client.target.url.startswith("http://") and not client.target.loopback
+    yield Finding(
+        "encrypted", not plain, "no: the token travels in the clear" if plain else "yes, or on this machine"
+    )
+    yield _absent(client, private=config.auth_required)
+    yield _tagged(client, private=config.auth_required)
+
+
+def _token(client: Client, credentials: Credentials) -> Finding:
+    try:
+        found = credentials.token(READ) is not None
+    except PatchbotError as error:
+        return Finding.bad("token", str(error))
+    return Finding(
+        "token", found, f"cargo's configuration has one for {client.target.name}" if found else "none"
+    )
+
+
+def _absent(client: Client, *, private: bool) -> Finding:
+    url = f"{client.target.url}{_NOBODY[:2]}/{_NOBODY[2:4]}/{_NOBODY}"
+    try:
+        status = client.once("GET", url, purpose=READ if private else None).status
+    except (NoAnswer, PatchbotError) as error:
+        return Finding.bad("a crate that does not exist", str(error))
+    good = status in _ABSENT
+    return Finding(
+        "a crate that does not exist", good, str(status) if good else f"{status}; cargo wants 404, 410 or 451"
+    )
+
+
+def _tagged(client: Client, *, private: bool) -> Finding:
+    question, url = "index files with an ETag", f"{client.target.url}config.json"
+    purpose = READ if private else None
+    try:
+        tag = client.once("GET", url, purpose=purpose).etag
+        if not tag:
+            return Finding.note(question, "no: every look downloads the file again")
+        again = client.once("GET", url, purpose=purpose, known=tag).status
+    except (NoAnswer, PatchbotError) as error:
+        return Finding.bad(question, str(error))
+    answer = (
+        "yes, and 304 for what is known" if again == _NOT_MODIFIED else f"yes, but {again} for what is known"
+    )
+    return Finding.note(question, answer)
