@@ -117,7 +117,8 @@ def by_patchbot(crates: int, shape: str) -> tuple[float, float, list[dict[str, A
     with Faulty() as registry, tempfile.TemporaryDirectory(prefix="bench-") as name:
         workspace(Path(name, "sources"), crates, shape, registry.index)
         argv = [sys.executable, __file__, "--child", name, "--crates", str(crates), "--shape", shape]
-        env = {**os.environ, "CARGO_REGISTRIES_BENCH_TOKEN": registry.token or "",
+        usual = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        env = {**usual, "CARGO_REGISTRIES_BENCH_TOKEN": registry.token or "",
                "CARGO_REGISTRIES_BENCH_INDEX": registry.index}  # fmt: skip
         seconds = []
         before = 0

@@ -32,6 +32,7 @@ from patchbot.sealed import IDENTITY, ask_git, lend, run_git, seal, seal_environ
 ZERO = "0" * 40
 FORMATS = {"sha1": 40, "sha256": 64}  # and the length of an id in each
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_OWN_REF = re.compile(r"refs/patchbot/[\w./+-]+(?:\^\{tree\})?", re.ASCII)
 _ASKED = 800  # objects at once: their ids go into a pipe's buffer whole, so that nobody waits for the other
 _AHEAD = 1 << 20  # bytes in a pipe: what Linux allows everybody (pipe(7), pipe-max-size)
 _LISTED = 4  # trees whose lists are kept: a release is asked for its own and its result's several times
@@ -125,6 +126,8 @@ class Store:
 
     def resolve(self, ref: str) -> str | None:
         """Return the object id that ``ref`` names, or None."""
+        if _OWN_REF.fullmatch(ref) and (found := self.find_object(ref)) is not None:
+            return self._digest(*found)
         try:
             return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", ref).decode().strip()
         except RepositoryError:
@@ -242,7 +245,10 @@ class Store:
 
     def digest(self, data: bytes) -> str:
         """Return the object id that a blob of these bytes has."""
-        return hashlib.new(self.object_format, b"blob %d\0" % len(data) + data).hexdigest()
+        return self._digest("blob", data)
+
+    def _digest(self, kind: str, data: bytes) -> str:
+        return hashlib.new(self.object_format, b"%s %d\0" % (kind.encode(), len(data)) + data).hexdigest()
 
     def find_object(self, oid: str) -> tuple[str, bytes] | None:
         """Return kind and bytes of an object, or None if nobody has it.  One git serves all calls."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from patchbot.borrowed import Borrowed
@@ -61,12 +61,11 @@ def deliver(store: Borrowed, done: Rebased, onto: str, onto_tree: str) -> Delive
         made = store.mails(onto, tip, renames=True)
         spelled = [own or theirs for own, theirs in zip(spelled, made, strict=True)]
     mails = {outcome.patch.name: data or b"" for outcome, data in zip(applied, spelled, strict=True)}
-    prove = _begin_to_prove(store, done, mails)
-    for outcome in applied:
-        _refuse_other(outcome, mails[outcome.patch.name], drafts.get(outcome.patch.name))
-    tree = store.tree_of(tip)
-    _refuse_other_tree(store, done, onto_tree, tree)
-    prove()
+    with _proving(store, done, mails):
+        for outcome in applied:
+            _refuse_other(outcome, mails[outcome.patch.name], drafts.get(outcome.patch.name))
+        tree = store.tree_of(tip)
+        _refuse_other_tree(store, done, onto_tree, tree)
     return Delivered(tip, tree, mails)
 
 
@@ -207,28 +206,40 @@ def _refuse_other_tree(store: Borrowed, done: Rebased, old: str, new: str) -> No
     _refuse_odd(committed, meant, "the commits give another")
 
 
-def _begin_to_prove(store: Borrowed, done: Rebased, mails: Mapping[str, bytes]) -> Callable[[], None]:
-    """Begin to compare what stock ``git apply`` makes of the mails with what was meant; what is returned refuses.
+@contextmanager
+def _proving(store: Borrowed, done: Rebased, mails: Mapping[str, bytes]) -> Iterator[None]:
+    """Compare what stock ``git apply`` makes of the mails with what was meant, while something else is done.
 
     Each run of git begins with what the engine means to be there, and must end with what the next one begins
     with: so they can go side by side.
     """
     now = {path: done.tree.original(path) for path in done.tree.changes()}
-    running: deque[Callable[[], None]] = deque()
-    for run in _runs(done.applied):
-        before = {path: now[path] for outcome in run for path in outcome.changes}
-        for outcome in run:
-            now.update(outcome.changes)
-        after = {path: now[path] for path in before}
-        running.append(_begin(store, before, after, [mails[outcome.patch.name] for outcome in run]))
-        if len(running) > _SIDE_BY_SIDE:
-            running.popleft()()
+    with ExitStack() as running:
+        runs = _runs(done.applied)
+        for left, run in zip(range(len(runs), 0, -1), runs, strict=True):
+            before = {path: now[path] for outcome in run for path in outcome.changes}
+            for outcome in run:
+                now.update(outcome.changes)
+            after = {path: now[path] for path in before}
+            wait = _begin(store, before, after, [mails[outcome.patch.name] for outcome in run])
+            if left > _SIDE_BY_SIDE:
+                wait()
+            else:
+                running.push(_at_the_end(wait))
+        yield
 
-    def prove() -> None:
-        for wait in running:
+
+def _at_the_end(wait: Callable[[], None]) -> Callable[..., None]:
+    """Wait on leaving a block; what has gone wrong in it is told first."""
+
+    def leave(kind: type[BaseException] | None, *_: object) -> None:
+        try:
             wait()
+        except RepositoryError:
+            if kind is None:
+                raise
 
-    return prove
+    return leave
 
 
 def _begin(

@@ -10,7 +10,7 @@ from pathlib import Path
 from patchbot import state
 from patchbot.commits import CommitText
 from patchbot.errors import Findings, RepositoryError
-from patchbot.fork import naming
+from patchbot.fork import ledger, naming
 from patchbot.model import ImportedRelease, Inventory, JsonObject, Kind, Names, Release
 from patchbot.pipeline import carry
 from patchbot.pipeline.gitobjects import tree_changes
@@ -70,6 +70,7 @@ def scan(work: Workspace, release: Release) -> tuple[ImportedRelease, Inventory]
         work.readings.turn()
         sources = read_sources(work, imported.tree)
         inventory = scan_sources(imported, sources, work.policy.names, work.readings).inventory
+        work.readings.save()
     state.remember(file, key, inventory.to_json())
     return imported, inventory
 
@@ -116,11 +117,11 @@ def sync(work: Workspace, release: Release) -> Synced:
     change = (Change.CHANGED if there else Change.NEW) if written else Change.UNCHANGED
     result = {
         "files": _digests(export.read_folder(folder)),
-        "lock": lock.render(series.lock).decode(),
+        "lock": export.rendered(series.lock).decode(),
         "inventory": inventory.to_json(),
     }
     state.remember(file, key, result)
-    return Synced(imported, inventory, _committed(folder), change)
+    return Synced(imported, inventory, series.lock if written else _committed(folder), change)
 
 
 def _made_before(
@@ -204,6 +205,7 @@ def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series,
         task.tell("rewrite")
         names = Names(suffix, _libraries(work, release, scanned.paths.packages))
         rewrites = rewrite.rewrite(scanned, work.policy.names, names)
+        work.readings.save()
         work.policy.check(release, [r.name for r in rewrites])
         task.tell("export")
         words = {name: message.Rules(rule.subject, rule.why) for name, rule in rules.RULES.items()}
@@ -252,8 +254,8 @@ def committed_releases(patches: Path) -> tuple[Release, ...]:
 
 
 def stray_entries(patches: Path) -> tuple[str, ...]:
-    """Return what stands in ``patches/`` and is no release, policy or lock."""
-    known = {policies.FILE_NAME, LOCKS, forms.FOLDER, tags.FILE_NAME}
+    """Return what stands in ``patches/`` and is no release, policy, lock or list of what was published."""
+    known = {policies.FILE_NAME, LOCKS, forms.FOLDER, tags.FILE_NAME, ledger.FILE_NAME}
     entries = (entry for entry in patches.iterdir() if entry.name not in known)
     return tuple(sorted(entry.name for entry in entries if not (entry / lock.FILE_NAME).is_file()))
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from patchbot import files
@@ -49,8 +50,14 @@ class Series:
         return {
             ORDER: order.encode(),
             **{patch.file_name: patch.mail for patch in self.patches},
-            locks.FILE_NAME: locks.render(self.lock),
+            locks.FILE_NAME: rendered(self.lock),
         }
+
+
+@lru_cache(maxsize=4)  # the lock of one release is asked for by whoever compares, writes or remembers it
+def rendered(lock: locks.Lock) -> bytes:
+    """Return the bytes of a lock's file."""
+    return locks.render(lock)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,7 @@ def spell(cfg: Cfg) -> str:
 Facts = Mapping[Cfg, bool]
 
 
+@lru_cache(maxsize=20_000)
 def simplify(cfg: Cfg) -> Cfg:
     """Return an equal expression without repetitions and without what its other parts imply.
 

@@ -183,7 +183,8 @@ class Collector:
         for pin in self.corpus.proc_macro_crates:
             library = self.corpus.library(pin)
             others = [p for p in self.corpus.by_crate[pin.name] if p.endswith(".rs") and p != library]
-            found, names = self.proc_macro_crate(library, others, pin.version)
+            read, names = self.proc_macro_crate(library, others)
+            found = read.at(pin.version)
             opaque |= found.opaque
             quoted |= {macro.name: macro for macro in found.quoted}
             macros |= names
@@ -192,19 +193,18 @@ class Collector:
         self.macros = frozenset(macros)
         return quoted, frozenset(opaque)
 
-    def proc_macro_crate(
-        self, library: str, others: Sequence[str], version: str
-    ) -> tuple[ProcMacros, frozenset[str]]:
+    def proc_macro_crate(self, library: str, others: Sequence[str]) -> tuple[ProcMacros, frozenset[str]]:
         """Read a proc-macro crate, once for all releases that have it; return the names of its macros, too."""
-        # asked for whether they are remembered or not: a file that cannot be read is told for every release
-        trees = self.corpus.trees(library)
-        helpers = [tree for path in others for tree in self.corpus.trees(path)]
 
         def read() -> tuple[ProcMacros, frozenset[str]]:
-            return read_proc_macros(trees, version, helpers), outside.procedures(trees)
+            trees = self.corpus.trees(library)
+            helpers = [tree for path in others for tree in self.corpus.trees(path)]
+            return read_proc_macros(trees, helpers), outside.procedures(trees)
 
+        for path in (library, *others):
+            self.corpus.tell_unreadable(path)  # for every release, whether it was read for another one or not
         files = tuple((path, self.corpus.files.get(path, b"")) for path in (library, *others))
-        return self.corpus.readings.recall(("proc macros", version, files), read)
+        return self.corpus.readings.keep(("proc macros", files), read)
 
     def find_macros(self, name: Token, path: tuple[str, ...]) -> Sequence[Macro]:
         """Return the macro definitions that a name can mean where it stands, behind ``path``."""
@@ -212,8 +212,9 @@ class Collector:
 
     def exported(self, item: Item) -> None:
         """Add the names that attributes of an item make."""
+        has = {attribute.name.text for attribute in item.attributes}
         for word in _UNUSUAL:
-            if (unusual := item.attribute(word)) is not None:
+            if word in has and (unusual := item.attribute(word)) is not None:
                 self.doubt(unusual.name.origin, f"#[{word}] on {item.name.text} may make a link-time name")
         for attribute in item.all("no_mangle", "export_name", *self.naming.export):
             word = attribute.name.text
@@ -340,7 +341,7 @@ class Collector:
                 self.doubt(place, why)
             defines = {name: self.define(name, define.value) for name, define in facts.defines.items()}
             for compiled in facts.files:
-                target = posixpath.normpath(f"{pin.path}/{compiled.path}")
+                target = posixpath.normpath(f"{pin.prefix}{compiled.path}")
                 if target in self.corpus.files:
                     unit = self.corpus.preprocessed(target, defines)
                     self.compiled(_Source(target, compiled.cfg, facts), unit)

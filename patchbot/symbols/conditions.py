@@ -22,6 +22,7 @@ class ModuleTree:
         self._facts = facts
         self._pathed = pathed
         self._known: dict[str, tuple[str, ...] | None] = {}
+        self._named: dict[str, dict[str, list[Module]]] = {}
 
     def conditions(self, path: str) -> tuple[str, ...] | None:
         """Return the conditions under which ``path`` is a module, or None if no module names it."""
@@ -50,13 +51,21 @@ class ModuleTree:
     def _from(self, path: str, parents: Sequence[str]) -> list[str]:
         alternatives = []
         for parent in parents:
-            for module in self._facts(parent).modules:
-                if path not in _module_files(parent, module):
-                    continue
+            for module in self._modules(parent).get(path, ()):
                 above = self.conditions(parent)
                 if above is not None:
                     alternatives.append(join((*above, *module.cfgs)))
         return alternatives
+
+    def _modules(self, parent: str) -> dict[str, list[Module]]:
+        """Return the modules that a file names, by the files in which each can be."""
+        if parent not in self._named:
+            named: dict[str, list[Module]] = {}
+            for module in self._facts(parent).modules:
+                for path in dict.fromkeys(_module_files(parent, module)):
+                    named.setdefault(path, []).append(module)
+            self._named[parent] = named
+        return self._named[parent]
 
     def _parents(self, path: str) -> tuple[list[str], list[str]]:
         """Return where a file's ``mod`` item should stand, and where it can be with inline modules."""

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import TypeVar
 
 from patchbot.model import CratePin, ImportedRelease
+from patchbot.symbols import kept
 from patchbot.symbols.build import build_script, manifests
 from patchbot.symbols.build.build_script import BuildFacts
 from patchbot.symbols.build.manifests import Manifest, ManifestError
@@ -30,7 +32,10 @@ _GAP = rb"\s*+(?:/\*.{0,500}?\*/\s*+|//[^\n]{0,500}+\n\s*+){0,5}"  # space and c
 _MACRO_DEFINITION = re.compile(
     rb"macro_rules\b%b!%b(?:r#)?([\w\x80-\xff]+)" % (_GAP, _GAP), re.ASCII | re.DOTALL
 )
+_WORD = re.compile(rb"[\w\x80-\xff]+", re.ASCII)
 _QUOTED = re.compile(rb'"([\w.$]+)(?:\\0)?"', re.ASCII)
+
+T = TypeVar("T")
 
 MAX_SIZE = 4_000_000  # bytes of a file that is read; upstream's largest has a tenth of that
 
@@ -84,13 +89,20 @@ class Corpus:
     def by_crate(self) -> dict[str, list[str]]:
         """The files of each crate that a build may use, by the crate's name."""
         out: dict[str, list[str]] = {pin.name: [] for pin in self.release.crates}
+        owners: dict[str, CratePin | None] = {}  # by folder
+        modules: dict[str, str] = {}  # where those of a crate are
         for path in sorted(self.files):
-            owner = self.release.owner(path)
+            folder = path.rpartition("/")[0]
+            if folder not in owners:
+                owners[folder] = self.release.owner(path)
+            owner = owners[folder]
             if owner is None:
                 continue
+            if owner.name not in modules:
+                modules[owner.name] = f"{posixpath.dirname(self.library(owner))}/"
             # modules are beside the library, whatever their folder is called
-            near = path.startswith(f"{posixpath.dirname(self.library(owner))}/")
-            if near or not _NOT_BUILT.match(path.removeprefix(f"{owner.path}/")):
+            near = path.startswith(modules[owner.name])
+            if near or not _NOT_BUILT.match(path, len(owner.prefix)):
                 out[owner.name].append(path)
         return out
 
@@ -143,7 +155,7 @@ class Corpus:
 
     def manifest(self, pin: CratePin) -> Manifest:
         """Return a crate's manifest, or nothing where it cannot be read (reported)."""
-        path = f"{pin.path}/Cargo.toml"
+        path = f"{pin.prefix}Cargo.toml"
         if path not in self._manifests:
             self._manifests[path] = self._read_manifest(path)
         return self._manifests[path]
@@ -156,7 +168,7 @@ class Corpus:
         data = self.files.get(path)
         why = "there is none" if data is None else _TOO_LARGE if path in self._huge else ""
         if data is not None and not why:
-            read = self.readings.recall(("manifest", data), partial(_manifest, data))
+            read = self.readings.keep(("manifest", data), partial(_manifest, data))
             if isinstance(read, Manifest):
                 return read
             why = read
@@ -165,7 +177,7 @@ class Corpus:
 
     def library(self, pin: CratePin) -> str:
         """Return the root file of a crate's library."""
-        return posixpath.normpath(f"{pin.path}/{self.manifest(pin).library or 'src/lib.rs'}")
+        return posixpath.normpath(f"{pin.prefix}{self.manifest(pin).library or 'src/lib.rs'}")
 
     def library_name(self, pin: CratePin) -> str:
         """Return the name that Rust code uses for a crate."""
@@ -174,7 +186,7 @@ class Corpus:
     def build_script(self, pin: CratePin) -> str | None:
         """Return where a crate's build script is, or None if it has none."""
         given = self.manifest(pin).build_script
-        path = posixpath.normpath(f"{pin.path}/{given or 'build.rs'}")
+        path = posixpath.normpath(f"{pin.prefix}{given or 'build.rs'}")
         return path if path in self.files and given is not None else None
 
     def text(self, path: str) -> str | None:
@@ -198,34 +210,55 @@ class Corpus:
 
     def build_facts(self, pin: CratePin, path: str) -> BuildFacts:
         """Return what the build script ``path`` of a crate says."""
-        features, trees = self.features(pin), self.trees(path)
-        key = ("build script", path, self.files[path], features)
-        return self.readings.recall(key, lambda: build_script.read(trees, features))
+        features = self.features(pin)
+        return self.of_trees("build script", path, lambda trees: build_script.read(trees, features), features)
 
     def trees(self, path: str) -> tuple[Tree, ...]:
         """Return the token trees of a Rust file; a file that cannot be read has none, and is reported."""
         self._tell_huge(path)
-        data = self.files.get(path, b"")
-        read = self.readings.recall(("trees", path, data), lambda: _read_trees(data, path))
+        read = self._trees(path)
         if isinstance(read, Unread):
             self._cannot_read(read.path, read.offset, read.why)
             return ()
         return read
 
+    def _trees(self, path: str) -> tuple[Tree, ...] | Unread:
+        data = self.files.get(path, b"")
+        return self.readings.recall(("trees", path, data), lambda: _read_trees(data, path))
+
+    def tell_unreadable(self, path: str) -> None:
+        """Report a Rust file that cannot be read."""
+        self.of_trees("readable", path, lambda _trees: True)
+
+    def of_trees(self, what: str, path: str, make: Callable[[tuple[Tree, ...]], T], *more: kept.Part) -> T:
+        """Return what ``make`` gives for the trees of a Rust file, kept so that they need not be read for it.
+
+        ``what`` it is, the file and ``more`` must say everything that it depends on.  A file that cannot be
+        read has no trees, and is reported.
+        """
+
+        def read() -> T | Unread:
+            trees = self._trees(path)
+            return trees if isinstance(trees, Unread) else make(trees)
+
+        self._tell_huge(path)
+        known = self.readings.keep((what, path, self.files.get(path, b""), *more), read)
+        if isinstance(known, Unread):
+            self._cannot_read(known.path, known.offset, known.why)
+            return make(())
+        return known
+
     def assembler(self, text: str) -> asm.AsmText:
         """Return the names of an assembler text."""
-        return self.readings.recall(("assembler", text), lambda: asm.scan(text))
+        return self.readings.keep(("assembler", text), lambda: asm.scan(text))
 
     def facts(self, path: str) -> Facts:
         """Return what stands in a Rust file."""
-        trees = self.trees(path)
-        return self.readings.recall(("facts", path, self.files.get(path, b"")), lambda: read(trees))
+        return self.of_trees("facts", path, read)
 
     def facts_with_tests(self, path: str) -> Facts:
         """Return what stands in a Rust file, with what only tests have."""
-        trees = self.trees(path)
-        key = ("facts with tests", path, self.files.get(path, b""))
-        return self.readings.recall(key, lambda: read(trees, tests=True))
+        return self.of_trees("facts with tests", path, partial(read, tests=True))
 
     def line(self, path: str, offset: int) -> int:
         """Return the line (from 1) of a byte offset."""
@@ -239,12 +272,18 @@ class Corpus:
 
     def with_word(self, words: Iterable[str]) -> list[str]:
         """Return the Rust files in which one of ``words`` stands as a word."""
-        needles = [word.encode("latin-1") for word in sorted(words)]
-        if not needles:
-            return []
-        any_of = b"|".join(map(re.escape, needles))
-        pattern = re.compile(rb"(?<![\w\x80-\xff])(?:%b)(?![\w\x80-\xff])" % any_of, re.ASCII)
-        return self.matching(pattern, needles)
+        wanted = [word.encode("latin-1").removeprefix(b"r#") for word in words]
+        odd = [word for word in wanted if _WORD.fullmatch(word) is None]  # what no source has as a name
+        return [
+            path
+            for path in self.rust
+            if not self.words(path).isdisjoint(wanted) or any(word in self.files[path] for word in odd)
+        ]
+
+    def words(self, path: str) -> frozenset[bytes]:
+        """Return everything in a file that reads as a word."""
+        data = self.files[path]
+        return self.readings.keep(("words", data), lambda: frozenset(_WORD.findall(data)))
 
     def matching(self, pattern: re.Pattern[bytes], needles: Sequence[bytes]) -> list[str]:
         """Return the Rust files that ``pattern`` is found in; one of ``needles`` is in whatever it matches."""
@@ -255,7 +294,7 @@ class Corpus:
         """Rust files that can have anything that makes or names a link-time symbol."""
 
         def is_worth(data: bytes) -> bool:
-            return self.readings.recall(("worth", data), partial(is_worth_reading, data))
+            return self.readings.keep(("worth", data), partial(is_worth_reading, data))
 
         return tuple(path for path in self.rust if is_worth(self.files[path]))
 
@@ -272,12 +311,12 @@ class Corpus:
     def names(self, path: str) -> frozenset[str]:
         """Return the names of macros and attributes that a file uses, as ``outside`` tells them."""
         data = self.files[path]
-        return self.readings.recall(("names", data), partial(outside.names, data))
+        return self.readings.keep(("names", data), partial(outside.names, data))
 
     def quoted(self, path: str) -> frozenset[str]:
         """Return the words that stand alone between quotes, a zero byte behind them or not."""
         data = self.files[path]
-        return self.readings.recall(("quoted", data), partial(_quoted, data))
+        return self.readings.keep(("quoted", data), partial(_quoted, data))
 
     @cached_property
     def pathed(self) -> frozenset[str]:
@@ -291,7 +330,7 @@ class Corpus:
         out: dict[str, list[str]] = {}
         for path in self.rust:
             data = self.files[path]
-            for name in self.readings.recall(("macros", data), partial(_macro_names, data)):
+            for name in self.readings.keep(("macros", data), partial(_macro_names, data)):
                 out.setdefault(name, []).append(path)
         return out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 
 from patchbot.errors import RewriteError
 
@@ -17,6 +18,9 @@ class Edit:
     start: int
     end: int
     text: bytes
+
+
+by_place = attrgetter("path", "start", "end", "text")  # as edits compare, which is slow for many
 
 
 def place(data: bytes, path: str, offset: int) -> str:
@@ -32,7 +36,7 @@ def apply(files: Mapping[str, bytes], edits: Iterable[Edit]) -> dict[str, bytes]
     two edits overlap or would insert different texts at one place.
     """
     by_file: dict[str, list[Edit]] = {}
-    for edit in sorted(set(edits)):
+    for edit in sorted(set(edits), key=by_place):
         by_file.setdefault(edit.path, []).append(edit)
     return {path: _apply(files[path], own) for path, own in by_file.items()}
 

@@ -89,10 +89,9 @@ class _Reader:
     def written(self, path: str) -> list[Span]:
         """Return the strings of a file that hold code which makes a link-time name."""
         data = self.corpus.files[path]
-        if not self.corpus.readings.recall(("writes", data), lambda: _WRITES.search(data) is not None):
+        if not self.corpus.readings.keep(("writes", data), lambda: _WRITES.search(data) is not None):
             return []
-        trees = self.corpus.trees(path)
-        return self.corpus.readings.recall_of("written", (trees,), lambda: _writing(trees))
+        return self.corpus.of_trees("written", path, _writing)
 
     def manifests(self) -> Iterator[Doubt]:
         """Doubt what manifests say and nothing here follows."""
@@ -106,7 +105,7 @@ class _Reader:
                     for name in sorted(unknown - outside.BUILD_DEPENDENCIES)
                 ),
             ]
-            yield from ((f"{pin.path}/Cargo.toml", 0, why) for why in told)
+            yield from ((f"{pin.prefix}Cargo.toml", 0, why) for why in told)
 
     def manifest(self, pin: CratePin) -> Iterator[str]:
         manifest = self.corpus.manifest(pin)

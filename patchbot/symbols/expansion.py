@@ -15,7 +15,7 @@ from patchbot.symbols.rust.macros import LIMIT, Macro, NoMatchError, TooLargeErr
 from patchbot.symbols.rust.quoted import QuotedMacro
 from patchbot.symbols.rust.reader import read
 from patchbot.symbols.rust.templates import Naming
-from patchbot.symbols.rust.tokens import Span, Tree, flatten
+from patchbot.symbols.rust.tokens import Span, Token, Tree, flatten
 from patchbot.symbols.rust.words import (
     ASSEMBLY_MACROS,
     CARRIERS,
@@ -75,7 +75,7 @@ class Expander:
             for call in facts.calls:
                 out.add(self.follow(call))
         for path in self._corpus.with_word(self._opaque):
-            for word in words_in_attributes(self._corpus.trees(path), self._opaque):
+            for word in self._corpus.of_trees("opaque", path, self._opaque_attributes, *sorted(self._opaque)):
                 out.doubts.append(
                     Doubt(word.origin, f"#[{word.text}] is a proc macro that makes link-time names")
                 )
@@ -88,6 +88,9 @@ class Expander:
                     Doubt(attribute.name.origin, f"{name} comes from elsewhere, and is not known")
                 )
         return out
+
+    def _opaque_attributes(self, trees: Sequence[Tree]) -> list[Token]:
+        return list(words_in_attributes(trees, self._opaque))
 
     def _renamed(self, found: Facts) -> Iterator[Doubt]:
         hidden = (
@@ -276,16 +279,29 @@ class _Unknown:
         self._corpus = corpus
         self._own = own
         self._elsewhere = {pin.name: corpus.elsewhere(pin.name) for pin in corpus.release.crates}
+        self._known: dict[tuple[str, str], bool] = {}  # by crate and name
         self._aliases = self._known_aliases()
+        unknown = self._unknown_by_crate()
         self.files: list[str] = []
         found: set[str] = set()
         for path in corpus.rust:
             names = corpus.names(path)
-            unknown = {name for name in names if not self._is_known(name, path)}
-            if unknown or not names.isdisjoint({"#path", "#link", "#lang"}):
+            here = names & unknown[corpus.crate_of[path]]
+            if here or not names.isdisjoint({"#path", "#link", "#lang"}):
                 self.files.append(path)
-            found |= unknown
+            found |= here
         self.names = frozenset(name for name in found if "=" not in name) - {outside.UNREADABLE}
+
+    def _unknown_by_crate(self) -> dict[str, set[str]]:
+        """Return the names that are not known where the files of a crate use them."""
+        paths: dict[str, list[str]] = {}
+        for path in self._corpus.rust:
+            paths.setdefault(self._corpus.crate_of[path], []).append(path)
+        used = {crate: set().union(*map(self._corpus.names, own)) for crate, own in paths.items()}
+        return {
+            crate: {name for name in names if not self._is_known(name, paths[crate][0])}
+            for crate, names in used.items()
+        }
 
     def macro(self, call: Call) -> bool:
         """Whether a macro that is called is not known."""
@@ -297,8 +313,12 @@ class _Unknown:
         return not self._is_known(f"#{spelled}", attribute.name.origin.path)
 
     def _is_known(self, name: str, path: str) -> bool:
-        elsewhere = self._elsewhere.get(self._corpus.crate_of.get(path, ""), frozenset())
-        return outside.is_known(name, own=self._aliases, elsewhere=elsewhere)
+        crate = self._corpus.crate_of.get(path, "")
+        known = self._known.get((crate, name))
+        if known is None:
+            elsewhere = self._elsewhere.get(crate, frozenset())
+            known = self._known[crate, name] = outside.is_known(name, own=self._aliases, elsewhere=elsewhere)
+        return known
 
     def _known_aliases(self) -> frozenset[str]:
         """Return the release's own names, and other names that it gives to macros that are known."""

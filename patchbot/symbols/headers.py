@@ -30,9 +30,9 @@ def declared(corpus: Corpus, crate: str) -> tuple[tuple[str, str], ...]:
     # the names stay: where one header has a constant that nobody uses, another can have one that somebody does
     shape = tuple((path, _CONSTANT.sub(r"#define \1", text)) for path, text in zip(paths, texts, strict=True))
     read = partial(_declared, corpus, paths, constants)
-    used, found = corpus.readings.recall(("headers", shape), read)
+    used, found = corpus.readings.keep(("headers", shape), read)
     if used != _only(constants, (name for name, _ in used)):
-        _, found = corpus.readings.recall(("headers", shape, constants), read)
+        _, found = corpus.readings.keep(("headers", shape, constants), read)
     return found
 
 

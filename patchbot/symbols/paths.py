@@ -148,9 +148,8 @@ class _Reader:
                 and path.endswith(".rs")
                 and self.corpus.readings.found(pattern, needles, data)
             ):
-                trees = self.corpus.trees(path)
-                read = partial(self.in_file, trees, libraries)
-                paths, doubts = self.corpus.readings.recall_of("printed", (trees,), read, *libraries.items())
+                read = partial(self.in_file, libraries=libraries)
+                paths, doubts = self.corpus.of_trees("printed", path, read, *libraries.items())
                 self.doubts += doubts
                 yield from paths
 
@@ -229,33 +228,32 @@ class _Reader:
 
     def using(self, called: frozenset[str], attributes: frozenset[str]) -> list[str]:
         """Return the crates, apart from those that macros are made of, that use one of these macros."""
-        patterns = [rb"\b(?:%b)\s*!" % _words(called)] if called else []
-        patterns += [rb"#\s*!?\[[^]]*\b(?:%b)\b" % _words(attributes)] if attributes else []
-        if not patterns:
-            return []
-        needles = [word.encode("latin-1") for word in sorted(called | attributes)]
+        patterns = ((rb"\b(?:%b)\s*!", called), (rb"#\s*!?\[[^]]*\b(?:%b)\b", attributes))
+        found = [
+            path
+            for pattern, words in patterns
+            if words
+            for path in self.corpus.matching(re.compile(pattern % _words(words)), _needles(words))
+        ]
         crates = {
-            self.corpus.crate_of[path]
-            for path in self.corpus.matching(re.compile(b"|".join(patterns)), needles)
-            if self.uses(path, called, attributes)
+            self.corpus.crate_of[path] for path in dict.fromkeys(found) if self.uses(path, called, attributes)
         }
         return sorted(crates - self.generators)
 
     def uses(self, path: str, called: frozenset[str], attributes: frozenset[str]) -> bool:
         """Whether a file uses one of these macros, and does not only look so."""
-        trees = self.corpus.trees(path)
-        read = partial(_uses, trees, called, attributes)
-        return self.corpus.readings.recall_of("uses", (trees,), read, called, attributes)
+        words = (tuple(sorted(called)), tuple(sorted(attributes)))
+        return self.corpus.of_trees("uses", path, lambda trees: _uses(trees, called, attributes), *words)
 
     def user(self, pin: CratePin, package: str, alias: str, when: str) -> MacroUser:
         root, library = self.corpus.library(pin), self.corpus.library_name(self.pins[package])
-        data = self.corpus.files.get(root, b"")
-        return MacroUser(pin.name, root, _behind_inner(data, self.corpus.trees(root)), library, alias, when)
+        at = self.corpus.of_trees("inner", root, partial(_behind_inner, self.corpus.files.get(root, b"")))
+        return MacroUser(pin.name, root, at, library, alias, when)
 
     def when(self, pin: CratePin, dependency: Dependency) -> str:
         """Return under which features a crate has a dependency (cargo book, "Optional dependencies")."""
         if dependency.target is not None:
-            place = Span(f"{pin.path}/Cargo.toml", 0, 0)
+            place = Span(f"{pin.prefix}Cargo.toml", 0, 0)
             self.doubts.append(
                 (place, f"{dependency.package} is needed on {dependency.target} only, and printed")
             )
@@ -295,8 +293,12 @@ def _caller(trees: Sequence[Tree], at: int) -> str:
     return name.text if isinstance(name, Token) else ""
 
 
+def _needles(names: frozenset[str]) -> list[bytes]:
+    return [name.encode("latin-1") for name in sorted(names)]
+
+
 def _words(names: frozenset[str]) -> bytes:
-    return b"|".join(re.escape(name.encode("latin-1")) for name in sorted(names))
+    return b"|".join(map(re.escape, _needles(names)))
 
 
 def _uses(trees: Sequence[Tree], called: frozenset[str], attributes: frozenset[str]) -> bool:

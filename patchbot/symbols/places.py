@@ -59,7 +59,7 @@ def disagreements(corpus: Corpus, paths: Sequence[str]) -> Iterator[tuple[str, i
     """
     for path in paths:
         key = ("disagreements", path, corpus.files[path])
-        for offset in corpus.readings.recall(key, partial(_only_theirs, corpus, path)):
+        for offset in corpus.readings.keep(key, partial(_only_theirs, corpus, path)):
             yield path, offset, "tree-sitter finds a link-time name here that the token reader does not"
 
 

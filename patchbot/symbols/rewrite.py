@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from posixpath import commonprefix
 
 from patchbot.errors import RewriteError
 from patchbot.model import Inventory, Kind, NamePolicy, Names, Rewrite, Suffix
@@ -49,8 +50,9 @@ def rewrite(scanned: Scan, policy: NamePolicy, names: Names) -> tuple[Rewrite, .
 def _stand_ins(scanned: Scan, names: Names) -> Names:
     """Return names for the proof that no source has: the same for all releases, unless one of them spells it."""
     word = _STAND_IN
+    recall = scanned.corpus.readings.recall
     while any(
-        scanned.corpus.readings.found(re.compile(re.escape(word).encode()), [word.encode()], data)
+        recall(("spelled", word, data), partial(data.__contains__, word.encode()))
         for data in scanned.files.values()
     ):
         word += "_x"
@@ -81,8 +83,12 @@ def _spellings(suffix: Suffix, other: Suffix) -> tuple[tuple[str, str], ...]:
 
 def _refuse_suffixed(scanned: Scan, names: Names) -> None:
     """Refuse sources that have the suffix or a fork's name already: what they mark could not be told any more."""
-    for word in (names.suffix.text, *names.libraries.values()):
-        for path, data in scanned.files.items():
+    libraries = tuple(names.libraries.values())
+    words = (names.suffix.text, *libraries)
+    ends = [end.encode() for end in (names.suffix.text, *([_common_end(libraries)] if libraries else []))]
+    suspects = {p: data for p, data in scanned.files.items() if any(end in data for end in ends)}
+    for word in words:
+        for path, data in suspects.items():
             at = data.find(word.encode())
             if at >= 0:
                 what = "the suffix" if word == names.suffix.text else "the library name"
@@ -93,12 +99,17 @@ def _refuse_suffixed(scanned: Scan, names: Names) -> None:
                 )
 
 
+def _common_end(words: Sequence[str]) -> str:
+    """Return what all words end with: to look for it alone is quicker than to look for each of them."""
+    return commonprefix([word[::-1] for word in words])[::-1]
+
+
 def _check(scanned: Scan, after: Mapping[str, bytes], policy: NamePolicy, names: Names) -> None:
-    suffix, recall = names.suffix, scanned.corpus.readings.recall
+    suffix, readings = names.suffix, scanned.corpus.readings
     files = {**scanned.files, **after}
 
     def errors(data: bytes) -> int:
-        return recall(("errors", data), partial(places.parse_errors, data))
+        return readings.keep(("errors", data), partial(places.parse_errors, data))
 
     for path, data in after.items():
         original = scanned.files[path]
@@ -106,7 +117,7 @@ def _check(scanned: Scan, after: Mapping[str, bytes], policy: NamePolicy, names:
             raise RewriteError("no longer parses when rewritten", where=path)
         spelled = Names(names.suffix, {a: b for a, b in names.libraries.items() if b.encode() in data})
         key = ("unsuffixed", data, spelled.suffix, *spelled.libraries.items())
-        if recall(key, partial(unsuffixed, data, spelled)) != original:
+        if readings.recall(key, partial(unsuffixed, data, spelled)) != original:
             raise RewriteError("taking the suffix off does not give back what it was", where=path)
     again = scan_rewritten(scanned, files, policy, suffix)
     _complete(scanned.inventory, again.inventory, suffix)

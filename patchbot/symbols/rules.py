@@ -22,10 +22,11 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from patchbot.errors import RewriteError
 from patchbot.model import Kind, Names, Suffix, links_variable
-from patchbot.symbols.edits import Edit, place
+from patchbot.symbols.edits import Edit, by_place, place
 from patchbot.symbols.rust.tokens import (
     Group,
     Span,
@@ -150,7 +151,7 @@ def edits(scan: Scan, names: Names) -> dict[str, list[Edit]]:
         span = scan.version
         out["suffix-upstream"].append(Edit(span.path, span.start, span.end, f'"{suffix.text[1:]}"'.encode()))
     out["crate-paths"] = list(_paths(scan, names.libraries))
-    return {name: sorted(set(own_edits)) for name, own_edits in out.items() if own_edits}
+    return {name: sorted(set(own_edits), key=by_place) for name, own_edits in out.items() if own_edits}
 
 
 def _mine(found: Found) -> bool:
@@ -226,16 +227,17 @@ def _name_expression(name: Token, beside: Span, files: Mapping[str, bytes], suff
             where=place(files[beside.path], beside.path, beside.start),
             hint="a macro builds this item from parts of several macros; patchbot has to learn this form",
         )
-    source = files[written.path][written.start : written.end].decode("latin-1")
-    parts = _parts(list(flatten(read_trees(source, written.path))))
+    parts = _parts(files[written.path][written.start : written.end].decode("latin-1"))
     if len(parts) == 1 and parts[0].startswith('"'):
         return f'{parts[0][:-1]}{suffix}"'
     return f'concat!({", ".join(parts)}, "{suffix}")'
 
 
-def _parts(tokens: Sequence[Token]) -> list[str]:
+@lru_cache(maxsize=20_000)
+def _parts(source: str) -> tuple[str, ...]:
     """Return string expressions for an identifier as it is written: ``foo``, ``$x``, ``[<foo_ $x>]``, ``#x``."""
-    parts = []
+    tokens = list(flatten(read_trees(source, "")))
+    parts: list[str] = []
     at = 0
     while at < len(tokens):
         token = tokens[at]
@@ -253,7 +255,7 @@ def _parts(tokens: Sequence[Token]) -> list[str]:
             raise RewriteError(
                 f"a name is pasted with {token.text!r}", hint="patchbot has to learn this form of paste!"
             )
-    return parts
+    return tuple(parts)
 
 
 def _indent(head: Span, files: Mapping[str, bytes]) -> str:

@@ -34,7 +34,7 @@ from patchbot.symbols.collect import Collected, collect, split
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.paths import CratePaths
 from patchbot.symbols.readings import Readings
-from patchbot.symbols.rust.tokens import Span, TokenKind, flatten, string_value
+from patchbot.symbols.rust.tokens import Span, Token, TokenKind, Tree, flatten, string_value
 from patchbot.symbols.spots import (
     ExportSpot,
     Found,
@@ -258,8 +258,8 @@ class _Decision:
         for path in self.corpus.rust:
             if own.isdisjoint(self.corpus.quoted(path)):
                 continue
-            for token in flatten(self.corpus.trees(path)):
-                is_name = token.kind is TokenKind.STRING and string_value(token).text.rstrip("\0") in own
+            for token in self.corpus.of_trees("strings", path, _strings):
+                is_name = string_value(token).text.rstrip("\0") in own
                 if is_name and (path, token.origin.start) not in known:
                     self.doubts.append(
                         (path, token.origin.start, f"the string {token.text} is a link-time name")
@@ -268,7 +268,7 @@ class _Decision:
     def unpublished(self) -> None:
         """Doubt what stands in crates that the release needs and that nobody can read."""
         for crate in self.corpus.release.missing:
-            manifest = f"{self.corpus.release.crate(crate.needed_by).path}/Cargo.toml"
+            manifest = f"{self.corpus.release.crate(crate.needed_by).prefix}Cargo.toml"
             at = max(self.corpus.files.get(manifest, b"").find(crate.name.encode()), 0)
             self.doubts.append(
                 (manifest, at, f"needs {crate.name} {crate.version}, which was never published")
@@ -284,6 +284,10 @@ class _Decision:
             )
         }
         return tuple(sorted(spots))
+
+
+def _strings(trees: Sequence[Tree]) -> list[Token]:
+    return [token for token in flatten(trees) if token.kind is TokenKind.STRING]
 
 
 def _strings_of(spot: Spot) -> Iterator[Span]:

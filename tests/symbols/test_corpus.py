@@ -177,6 +177,8 @@ def test_files_are_found_by_word() -> None:
     )
     assert [path.rpartition("/")[2] for path in corpus.with_word({"foo", "bar"})] == ["a.rs", "c.rs"]
     assert list(corpus.with_word(set())) == []
+    assert [path.rpartition("/")[2] for path in corpus.with_word({"r#foo"})] == ["a.rs"]
+    assert [path.rpartition("/")[2] for path in corpus.with_word({"!(x"})] == ["c.rs"]
     assert [path.rpartition("/")[2] for path in corpus.matching(re.compile(rb"o_b"), [b"_"])] == ["b.rs"]
 
 

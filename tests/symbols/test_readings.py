@@ -3,8 +3,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.upstream import Crate
 from symbols import small
 
+from patchbot.errors import RewriteError
+from patchbot.model import ImportedRelease
 from patchbot.symbols.readings import Readings
 from patchbot.symbols.scan import scan
 
@@ -78,6 +83,56 @@ def test_a_pattern_is_looked_for_only_where_a_needle_is() -> None:
     assert not readings.found(re.compile(rb"a+"), [b"b"], b"caa")
 
 
+class Drawer:
+    """A shelf in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, bytes] = {}
+        self.new: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.new.get(key, self.kept.get(key))
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self.new[key] = value
+
+    def save(self) -> None:
+        self.kept |= self.new
+        self.new.clear()
+
+
+def test_what_is_kept_is_made_once_for_all_processes() -> None:
+    drawer, make = Drawer(), Counting(None, "again")
+    assert [Readings(drawer).keep(("a", b"x"), make) for _ in range(3)] == [None] * 3
+    assert Readings(drawer).keep(("a", b"y"), make) == "again"
+    assert Readings().keep(("a", b"x"), make) == "again"
+    assert make.calls == 3
+
+
+def test_a_failure_is_not_kept() -> None:
+    drawer, make = Drawer(), Counting(ValueError("once"), "then")
+    with pytest.raises(ValueError, match="once"):
+        Readings(drawer).keep(("key",), make)
+    assert Readings(drawer).keep(("key",), make) == "then"
+
+
+def test_what_is_damaged_on_the_shelf_is_made_again() -> None:
+    drawer, make = Drawer(), Counting("first", "second")
+    Readings(drawer).keep(("key",), make)
+    drawer.new = {key: value[:-1] for key, value in drawer.new.items()}
+    assert [Readings(drawer).keep(("key",), make) for _ in range(2)] == ["second"] * 2
+
+
+def test_saving_hands_on_what_was_kept() -> None:
+    drawer = Drawer()
+    readings = Readings(drawer)
+    readings.keep(("key",), Counting("value"))
+    assert drawer.kept == {}
+    readings.save()
+    assert len(drawer.kept) == 1
+    Readings().save()
+
+
 def test_releases_that_share_readings_scan_as_each_does_alone() -> None:
     readings = Readings()
     sources = {
@@ -106,3 +161,102 @@ def test_a_changed_macro_changes_what_another_file_makes_of_it() -> None:
         readings.turn()
         names.append(small.own(scan(imported, files, small.POLICY, readings).inventory))
     assert names == [{"one"}, {"two"}]
+
+
+# What the files of two releases can be: each has the same place, and says something else to those beside it.
+LIB = 'mod a; mod b; {} extern "C" {{ fn wasmtime_made(); fn free(); }}'
+CHOICES: dict[str, tuple[str | bytes, ...]] = {
+    "crates/runtime/src/lib.rs": (
+        LIB.format(""),
+        LIB.format("#[no_mangle] fn f() {}"),
+        LIB.format('#[cfg(unix)] #[path = "c.rs"] mod c; // one more line\n'),
+        LIB.format("use crate::named as other;"),
+        "mod a; fn broken( {",
+    ),
+    "crates/runtime/src/a.rs": (
+        'macro_rules! named { () => { "one" } }',
+        'macro_rules! named { () => { "two" } }\nmacro_rules! named { ($x:tt) => { "three" } }',
+        "macro_rules! made { ($n:ident) => { #[no_mangle] pub extern fn $n() {} } } made!(g);",
+        b'macro_rules! named { () => { "\xff" } }',
+        "",
+    ),
+    "crates/runtime/src/b.rs": (
+        'global_asm!(concat!(named!(), ": .globl ", named!()));',
+        'made!(g); made!(h); const S: &str = "wasmtime_made";',
+        "#[cfg(test)] mod tests { #[no_mangle] fn t() {} } #[unknown] fn u() {}",
+        'elsewhere!(#[no_mangle] fn z() {}); const P: &str = "f";',
+    ),
+    "crates/runtime/src/c.rs": ("#[no_mangle] fn c() {}", '#[export_name = "d"] fn c() {}'),
+    "crates/runtime/build.rs": (
+        'fn main() { cc::Build::new().file("src/x.c").compile("x"); }',
+        'fn main() { cc::Build::new().define("NAME", "other").file("src/x.c").compile("x"); }',
+        'fn main() { if cfg!(feature = "on") { cc::Build::new().file("src/x.c").compile("x"); } }',
+        "fn main() { }}",
+    ),
+    "crates/runtime/src/x.c": (
+        "void wasmtime_made(void) {}",
+        '#include "x.h"\n#define NAME made\nvoid wasmtime_made(void) {}\nvoid NAME(void) {}',
+    ),
+    "crates/runtime/src/x.h": ("#define EXTRA", "void declared(void);"),
+    "crates/macros/src/lib.rs": (
+        "#[proc_macro] pub fn nothing(x: TokenStream) -> TokenStream { x }",
+        "#[proc_macro] pub fn made(x: TokenStream) -> TokenStream { quote!(#[no_mangle] fn m() {}) }",
+        "#[proc_macro] pub fn prints(x: TokenStream) -> TokenStream { quote!(wasmtime_runtime::f()) }",
+        "mod helper; #[proc_macro_attribute] pub fn unknown(a: T, x: T) -> T { helper::no_mangle(x) }",
+    ),
+}  # fmt: skip
+
+
+def chosen(version: str, picks: tuple[int, ...]) -> tuple[ImportedRelease, dict[str, bytes]]:
+    """Return a release of two crates whose files are those of ``CHOICES`` that were picked."""
+    crates = [
+        Crate("wasmtime-runtime", "crates/runtime", {}, []),
+        Crate("macros", "crates/macros", {}, [], rest="[lib]\nproc-macro = true\n"),
+    ]
+    files = {
+        path: texts[pick % len(texts)] for (path, texts), pick in zip(CHOICES.items(), picks, strict=True)
+    }
+    return small.release(crates, version, files)
+
+
+def outcome(imported: ImportedRelease, files: dict[str, bytes], readings: Readings | None) -> object:
+    """Return everything that a scan and a rewrite say."""
+    found = scan(imported, files, small.POLICY, readings)
+    try:
+        return found.inventory, small.rewritten(found)
+    except RewriteError as error:
+        return found.inventory, str(error)
+
+
+picks = st.tuples(*(st.integers(0, len(texts) - 1) for texts in CHOICES.values()))
+releases = st.lists(
+    st.tuples(st.sampled_from(["8.0.0", "8.0.1", "9.0.0"]), picks, st.booleans()), min_size=2, max_size=4
+)
+
+
+@settings(small.quick, max_examples=25)
+@given(releases=releases)
+def test_whatever_changes_between_releases_and_processes_each_is_read_as_it_is_alone(
+    releases: list[tuple[str, tuple[int, ...], bool]],
+) -> None:
+    drawer = Drawer()
+    readings = Readings(drawer)
+    for version, picked, new_process in releases:
+        if new_process:
+            readings.save()
+            readings = Readings(drawer)
+        readings.turn()
+        shared = outcome(*chosen(version, picked), readings)
+        assert shared == outcome(*chosen(version, picked), None)
+
+
+@pytest.mark.parametrize("path", CHOICES)
+def test_each_file_has_a_say_in_what_is_found(path: str) -> None:
+    """Were it otherwise, the test above would not see that a key forgets it."""
+    at = list(CHOICES).index(path)
+    found = []
+    for context in ((0,) * len(CHOICES), (2, 2, 0, 0, 0, 1, 0, 0), (0, 0, 1, 0, 0, 1, 1, 2)):
+        for pick in range(len(CHOICES[path])):
+            changed = (*context[:at], pick, *context[at + 1 :])
+            found.append(repr(outcome(*chosen("8.0.1", changed), None)))
+    assert len(set(found)) > 1

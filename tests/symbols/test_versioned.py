@@ -11,7 +11,7 @@ CONST = 'const VERSION: &str = env!("CARGO_PKG_VERSION");'
 
 
 def macros(source: str, helpers: str = "", version: str = "12.0.2") -> ProcMacros:
-    return read_proc_macros(read_trees(source, "lib.rs"), version, read_trees(helpers, "helpers.rs"))
+    return read_proc_macros(read_trees(source, "lib.rs"), read_trees(helpers, "helpers.rs")).at(version)
 
 
 def test_upstreams_macros_are_told_apart_by_what_they_make() -> None:

@@ -70,8 +70,7 @@ def scan(expanded: Expanded) -> CFacts:
     """Return the external names of ``expanded``, definitions first where a name has both roles."""
     marks = c_marks.read(expanded)
     # latin-1 out and UTF-8 in would shift offsets: anything beyond ASCII can only stand in strings here
-    text = "".join(char if ord(char) < 128 else "?" for char in marks.text)  # noqa: PLR2004 - ASCII
-    root = _parser().parse(text.encode()).root_node
+    root = _parser().parse(marks.text.encode("ascii", "replace")).root_node
     names: list[CName] = []
     doubts = [*marks.doubts, *_attributes(marks.attributes)]
     for node in _top_level(root):

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
+from string import ascii_letters, digits
+from typing import NamedTuple
 
 MAX_TOKENS = 200_000
 MAX_NESTING = 100  # macros in macros, files in files; deeper conditions are not told
@@ -21,8 +23,7 @@ MAX_CONDITION = 1000  # characters; what is longer says nothing to people
 ASSEMBLER = ".S"  # the ending of files that are preprocessed for the assembler
 
 
-@dataclass(frozen=True, slots=True)
-class CToken:
+class CToken(NamedTuple):
     """A preprocessing token; ``spaced`` if space stood before it, ``conditions`` the ``#if``s around it.
 
     ``final`` if it is the name of the macro that made it: such a name is never expanded again.
@@ -88,6 +89,7 @@ _NOT_CODE = re.compile(
     r""""[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|'(?:[^'\\\n]|\\.)++'|/\*(?:.*?\*/|.*)|//[^\n]*""", re.DOTALL
 )
 _ENDLESS = re.compile(r"/\*/?|/\*.*(?<!\*/)", re.DOTALL)
+_IN_WORDS = frozenset(f"{ascii_letters}{digits}_$")
 _SPLICE = re.compile(r"\\[ \t]*\r?\n")
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*([a-z_]+)\b[ \t]*")
 
@@ -166,10 +168,7 @@ def _join(tokens: Sequence[CToken]) -> Expanded:
 
 def _would_join(left: str, right: str) -> bool:
     """Whether two tokens that macros put side by side would be read as one."""
-    return (
-        re.match(r"[\w$]\Z", left[-1], re.ASCII) is not None
-        and re.match(r"[\w$]", right, re.ASCII) is not None
-    )
+    return left[-1] in _IN_WORDS and right[:1] in _IN_WORDS
 
 
 @dataclass(slots=True)
@@ -332,7 +331,7 @@ class _Run:
             token = tokens[at]
             at += 1
             if token.text in hidden:
-                token = replace(token, final=True)
+                token = token._replace(final=True)
             choices = self.macros.get(token.text) if token.is_name and not token.final else None
             if choices and depth > MAX_NESTING:
                 self.left = -1
@@ -364,7 +363,7 @@ class _Run:
     ) -> list[CToken]:
         """Put arguments for parameters, join ``##``; a token of the body counts as written at the call."""
         if macro.variadic and macro.parameters:
-            arguments = _rest_joined(arguments, len(macro.parameters), replace(call, text=",", spaced=False))
+            arguments = _rest_joined(arguments, len(macro.parameters), call._replace(text=",", spaced=False))
         values = dict(zip(macro.parameters or (), arguments, strict=False))
         self.left -= sum(map(len, arguments))
         out: list[CToken] = []
@@ -380,9 +379,9 @@ class _Run:
             elif part.text in values:
                 raw = values[part.text]
                 value = raw if pasted_before or pasted_after else self.expand(raw, hidden, depth + 1)
-                piece = [replace(t, spaced=part.spaced if i == 0 else t.spaced) for i, t in enumerate(value)]
+                piece = [t._replace(spaced=part.spaced if i == 0 else t.spaced) for i, t in enumerate(value)]
             else:
-                piece = [replace(part, path=call.path, offset=call.offset, conditions=call.conditions)]
+                piece = [part._replace(path=call.path, offset=call.offset, conditions=call.conditions)]
             if pasted_before and out and out[-1].text == ",":  # GNU's `, ## __VA_ARGS__`
                 if not piece:
                     out.pop()
@@ -391,10 +390,10 @@ class _Run:
                 if any(_PREDEFINED.fullmatch(t.text) and t.text not in self.macros for t in (left, piece[0])):
                     why = "a name is pasted from a macro of the compiler's own"
                     self.doubts.append((call.path, call.offset, why))
-                piece[0] = replace(left, text=left.text + piece[0].text, final=False)
+                piece[0] = left._replace(text=left.text + piece[0].text, final=False)
             out += piece
         if out:
-            out[0] = replace(out[0], spaced=call.spaced)
+            out[0] = out[0]._replace(spaced=call.spaced)
         return out
 
 
@@ -506,7 +505,7 @@ def _string_of(tokens: Sequence[CToken], call: CToken) -> CToken:
         literal = token.text[-1] in "\"'"
         text = re.sub(r'(["\\])', r"\\\1", token.text) if literal else token.text
         parts.append(f" {text}" if position and token.spaced else text)
-    return replace(call, text="".join([*parts, '"']))
+    return call._replace(text="".join([*parts, '"']))
 
 
 def _texts(tokens: Sequence[CToken]) -> list[str]:

@@ -61,7 +61,7 @@ class Inputs:
         for pin in self._corpus.release.crates:
             script = self._scripts.get(pin.name, BuildFacts())
             for file in script.files:
-                path = posixpath.normpath(f"{pin.path}/{file.path}")
+                path = posixpath.normpath(f"{pin.prefix}{file.path}")
                 if path in self._corpus.files and cfg.on(file.cfg, target, script.options) is not False:
                     files = {name: self._corpus.files[name] for name in self._read_for(path)}
                     defines = tuple(self._defines(script, target))
@@ -73,7 +73,7 @@ class Inputs:
     def idle(self) -> tuple[tuple[str, str], ...]:
         """Return the files (path, crate) that a compiler could be given, and that no build script names."""
         named = {
-            posixpath.normpath(f"{pin.path}/{file.path}")
+            posixpath.normpath(f"{pin.prefix}{file.path}")
             for pin in self._corpus.release.crates
             for file in self._scripts.get(pin.name, BuildFacts()).files
         }

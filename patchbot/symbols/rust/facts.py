@@ -128,9 +128,9 @@ class Facts:
 
     def add(self, other: Facts) -> None:
         """Take over what another reading found."""
-        for mine, theirs in zip(_lists(self), _lists(other), strict=True):
-            mine.extend(theirs)
+        for name in _LISTS:  # most are empty: a reading of one macro call has next to nothing
+            if theirs := getattr(other, name):
+                getattr(self, name).extend(theirs)
 
 
-def _lists(facts: Facts) -> tuple[list[object], ...]:
-    return tuple(getattr(facts, one.name) for one in fields(facts))
+_LISTS = tuple(one.name for one in fields(Facts))

@@ -144,7 +144,8 @@ def read_trees(source: str, path: str, *, scope: int = FILE_SCOPE, start: int = 
         source = _SPACE.sub(_blank, source)
     stack: list[tuple[str, Span, list[Tree]]] = [("", Span(path, start, start, scope), [])]
     for kind, begin, end in _lex(source):
-        span = Span(path, start + begin, start + end, scope)
+        # as Span(…) and Token(…) do it; a release has a million tokens
+        span = _new(Span, (path, start + begin, start + end, scope))
         if kind == "open":
             if len(stack) > MAX_NESTING:
                 raise UnbalancedError(start + begin)
@@ -155,10 +156,13 @@ def read_trees(source: str, path: str, *, scope: int = FILE_SCOPE, start: int = 
                 raise UnbalancedError(start + begin)
             stack[-1][2].append(Group(delimiter, tuple(children), opened, span))
         else:
-            stack[-1][2].append(Token(_KINDS[kind], source[begin:end], span))
+            stack[-1][2].append(_new(Token, (_KINDS[kind], source[begin:end], span, ())))
     if len(stack) > 1:
         raise UnbalancedError(stack[-1][1].start)
     return tuple(stack[0][2])
+
+
+_new = tuple.__new__
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -170,7 +174,7 @@ def _lex(source: str) -> Iterator[tuple[str, int, int]]:
     while True:
         match = _TOKEN.match(source, at)
         assert match is not None  # noqa: S101 - the last case takes any character
-        kind = str(match.lastgroup)
+        kind = match.lastgroup or ""
         begin, at = match.span(kind)
         if kind in _SPECIAL:
             if kind == "end":

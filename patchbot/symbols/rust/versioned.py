@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from patchbot.symbols.rust.facts import Item
 from patchbot.symbols.rust.quoted import QuotedMacro, function_bodies, read_quoted
@@ -37,23 +37,31 @@ class ProcMacros:
 
     ``version`` is the expression (``env!("CARGO_PKG_VERSION")``, or the literal of a rewritten tree) whose
     value upstream appends; ``quoted`` are macros that make names of an identifier, and ``opaque`` those
-    that make link-time names in other ways.
+    that make link-time names in other ways.  ``own_version`` if it is the crate's version that is appended:
+    the suffix is empty until ``at`` says which.
     """
 
     naming: Naming
     version: Span | None = None
     quoted: tuple[QuotedMacro, ...] = ()
     opaque: frozenset[str] = frozenset()
+    own_version: bool = False
+
+    def at(self, crate_version: str) -> ProcMacros:
+        """Return the same for a version of the crate."""
+        if not self.own_version:
+            return self
+        return replace(self, naming=replace(self.naming, suffix=_suffix(crate_version)))
 
 
-def read_proc_macros(trees: Sequence[Tree], crate_version: str, helpers: Sequence[Tree] = ()) -> ProcMacros:
+def read_proc_macros(trees: Sequence[Tree], helpers: Sequence[Tree] = ()) -> ProcMacros:
     """Classify the macros of a proc-macro crate's ``lib.rs``; ``helpers`` are the trees of its other files."""
     functions = [item for item in read(trees).items if item.kind == "fn"]
     attribute = [f for f in functions if f.attribute("proc_macro_attribute")]
     function_like = [f for f in functions if f.attribute("proc_macro", "proc_macro_derive")]
     export = frozenset(f.name.text for f in attribute if mentions(f.body, frozenset({"export_name"})))
     link = frozenset(f.name.text for f in attribute if mentions(f.body, frozenset({"link_name"})))
-    version = _version(trees, crate_version)
+    version = _version(trees)
     if not export | link or version is None:
         if not mentions([*trees, *helpers], TRIGGERS) and not has_foreign_block([*trees, *helpers]):
             return ProcMacros(Naming())
@@ -67,14 +75,18 @@ def read_proc_macros(trees: Sequence[Tree], crate_version: str, helpers: Sequenc
     suffix_only = frozenset(f.name.text for f in named if _makes_suffix(f))
     span, value = version
     naming = Naming(
-        suffix="_" + re.sub(r"[^A-Za-z0-9_]", "_", value),
+        suffix="" if value is None else _suffix(value),
         stringify=frozenset(f.name.text for f in named) - suffix_only,
         suffix_only=suffix_only,
         export=export,
         link=link,
     )
     rest = [f for f in (*attribute, *function_like) if f.name.text not in naming.words]
-    return ProcMacros(naming, span, opaque=_names(rest))
+    return ProcMacros(naming, span, opaque=_names(rest), own_version=value is None)
+
+
+def _suffix(version: str) -> str:
+    return "_" + re.sub(r"[^A-Za-z0-9_]", "_", version)
 
 
 def _names(functions: Sequence[Item]) -> frozenset[str]:
@@ -108,8 +120,8 @@ def _makes_suffix(function: Item) -> bool:
     return any(t.kind is TokenKind.STRING and string_value(t).text == "" for t in flatten(function.body))
 
 
-def _version(trees: Sequence[Tree], crate_version: str) -> tuple[Span, str] | None:
-    """Find the constant of type ``&str`` whose value is the version: its expression, and the value."""
+def _version(trees: Sequence[Tree]) -> tuple[Span, str | None] | None:
+    """Find the constant of type ``&str`` whose value is the version: its expression, and the value, None for the crate's."""
     for at, tree in enumerate(trees):
         if not is_ident(tree, "const"):
             continue
@@ -123,5 +135,5 @@ def _version(trees: Sequence[Tree], crate_version: str) -> tuple[Span, str] | No
         if len(value) == 3 and is_ident(value[0], "env") and isinstance(value[2], Group):  # noqa: PLR2004
             words = [t for t in flatten(value[2].children) if t.kind is TokenKind.STRING]
             if len(words) == 1 and string_value(words[0]).text == "CARGO_PKG_VERSION":
-                return value[0].origin.to(value[2].close), crate_version
+                return value[0].origin.to(value[2].close), None
     return None
