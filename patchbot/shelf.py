@@ -30,7 +30,12 @@ class Shelf:
         self._rows: sqlite3.Connection | None = None
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._rows = sqlite3.connect(file, timeout=_WAIT, isolation_level=None)
+            self._rows = sqlite3.connect(
+                file,
+                timeout=_WAIT,
+                isolation_level=None,
+                check_same_thread=False,  # the collector may close it
+            )
             weakref.finalize(self, self._rows.close)
             for setting in _SETTINGS:
                 self._rows.execute(setting)

@@ -68,6 +68,7 @@ def test_a_key_says_its_parts_and_their_order() -> None:
 SHARED = (
     "model/release.py",
     "commits.py",
+    "plumbing.py",
     "sealed.py",
     "store.py",
     "targets.py",
