@@ -2,7 +2,7 @@
 #
 #   make quickstart   two releases of wasmtime from crates.io in, one program that runs both out
 #   make test         every check; INTEGRATION=1 adds those that need the network and minutes of cargo
-#   make bench        the rebase of a series beside stock git's, checked before it is timed
+#   make bench        a rebase beside stock git's, publishing beside cargo's; checked before they are timed
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -43,6 +43,7 @@ pytest: $(VENV)/dev.stamp
 
 bench: $(VENV)/run.stamp
 	$(BIN)/python benchmarks/rebase.py
+	$(BIN)/python benchmarks/publish_release.py
 
 # The versions that everybody works with; `make lock` after a change of pyproject.toml.
 lock: $(VENV)/dev.stamp

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from patchbot import files, state
+from patchbot.config import PLACEHOLDER_INDEX
 from patchbot.fork import forge, pack
 from patchbot.model import ClosureMode, ForkedCrate, ForkedRelease, IndexEntry, Suffix, TreeFile
 from patchbot.pipeline import published
@@ -81,9 +82,13 @@ def fork_key(work: Workspace, row: Closed, *, twin: bool = False) -> str:
 
 
 def publish(work: Workspace, forks: Sequence[ForkedRelease]) -> tuple[Step, ...]:
-    """Put the forks into the local registry; what is there already stays untouched."""
+    """Put the forks into the local registry; what is there already stays untouched.
+
+    As long as the registry has no address of its own, nobody else can have them, and nothing is remembered.
+    """
     done = work.registry.publish([crate for release in forks for crate in release.crates])
-    published.record(work, forks)
+    if work.config.registry.index != PLACEHOLDER_INDEX:
+        published.record(work, forks)
     return done
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.upstream import Upstream
+from support.upstream import REGISTRY_INDEX, Upstream
 
 from patchbot import config as configs
 from patchbot.errors import ConfigError, EnvironmentProblem, PublishError, UsageError
@@ -38,7 +38,7 @@ def work(ready: Path) -> Iterator[Workspace]:
 
 def set_up(work: Workspace, text: str) -> Workspace:
     """The same project with other settings."""
-    (work.config.project / "patchbot.toml").write_text(text)
+    (work.config.project / "patchbot.toml").write_text(f"registry.index = '{REGISTRY_INDEX}'\n{text}")
     return Workspace(configs.load(work.config.project), work.store, work.reporter)
 
 
@@ -235,19 +235,30 @@ def test_publishing_writes_the_ledger_and_check_knows_it(work: Workspace) -> Non
     assert (work.config.patches / "published.toml").read_bytes() == data
 
 
+def test_a_registry_without_an_address_of_its_own_is_not_remembered(work: Workspace) -> None:
+    (work.config.project / "patchbot.toml").write_text("")
+    here = Workspace(configs.load(work.config.project), work.store, work.reporter)
+    publish(here, OLD)
+    assert not (here.config.patches / "published.toml").exists()
+
+
 def test_a_fresh_clone_refuses_other_bytes_under_a_published_name(work: Workspace, tmp_path: Path) -> None:
     publish(work, OLD)
     clone = tmp_path / "clone"
     for name in ("patches", ".cargo"):
         shutil.copytree(work.config.project / name, clone / name)
-    (clone / "patchbot.toml").write_text('[suffix]\nmark = "other"\n')
+    (clone / "patchbot.toml").write_text(
+        f"registry.index = '{REGISTRY_INDEX}'\n" + '[suffix]\nmark = "other"\n'
+    )
     with workspace(configs.load(clone), Reporter(quiet=True)) as there:
         with pytest.raises(PublishError, match=r"the series of 8\.0\.1 has changed since") as told:
             job.run(there, [OLD], until=job.Stage.FORK)
         assert not there.registry.folder.exists()
     assert told.value.where == str(clone / "patches" / "published.toml")
     assert '"8.0.1" = 2' in str(told.value.hint)
-    (clone / "patchbot.toml").write_text('[suffix]\nmark = "other"\n[fork.revisions]\n"8.0.1" = 2\n')
+    (clone / "patchbot.toml").write_text(
+        f"registry.index = '{REGISTRY_INDEX}'\n" + '[suffix]\nmark = "other"\n[fork.revisions]\n"8.0.1" = 2\n'
+    )
     with workspace(configs.load(clone), Reporter(quiet=True)) as there:
         outcome = publish(there, OLD)
         assert {step.state for step in outcome.published} == {State.NEW}
@@ -255,7 +266,7 @@ def test_a_fresh_clone_refuses_other_bytes_under_a_published_name(work: Workspac
 
 
 def test_crates_that_the_registry_would_not_take_are_told_by_name_and_size(work: Workspace) -> None:
-    work = set_up(work, "[registry]\nmax-crate-bytes = 9000\n")
+    work = set_up(work, "registry.max-crate-bytes = 9000\n")
     with pytest.raises(
         PublishError, match=r"wasmtime-runtime-v8-0-1 8\.0\.1 has 0\.0 MiB \(\d+ bytes\)"
     ) as told:

@@ -29,7 +29,7 @@ RELEASES = (Release(8, 0, 1), Release(9, 0, 4))
 def ready(project: Path, upstream: Upstream) -> Path:
     upstream.publish("8.0.1")
     upstream.publish("9.0.4")
-    (project / "patchbot.toml").write_text('[track]\npinned = ["8.0.1", "9.0.4"]\n')
+    upstream.configure(project, pinned=("8.0.1", "9.0.4"))
     return project
 
 

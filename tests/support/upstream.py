@@ -593,6 +593,9 @@ def _dep(name: str, req: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - 
     return {"name": name, "req": req if req.startswith("=") else f"^{req}", **more}
 
 
+REGISTRY_INDEX = "sparse+https://crates.example.invalid/index/"  # of the forks: an address of their own
+
+
 class Upstream:
     """A registry folder to which releases are added."""
 
@@ -643,12 +646,18 @@ class Upstream:
             rest += "\n"
         return MANIFEST.format(name=item.name, version=version, package=package + item.package, rest=rest)
 
+    def configure(self, folder: Path, *, pinned: tuple[str, ...] = ()) -> None:
+        """Write the settings of a project."""
+        pins = ", ".join(f'"{release}"' for release in pinned)
+        (folder / "patchbot.toml").write_text(
+            f"registry.index = '{REGISTRY_INDEX}'\n[track]\npinned = [{pins}]\n"
+        )
+
     def project(self, folder: Path, *, pinned: tuple[str, ...] = ()) -> None:
         """Make a project folder that follows this upstream, with this repository's policy for what is generated."""
         (folder / ".cargo").mkdir(parents=True)
         (folder / "patches").mkdir()
-        pins = ", ".join(f'"{release}"' for release in pinned)
-        (folder / "patchbot.toml").write_text(f"[track]\npinned = [{pins}]\n")
+        self.configure(folder, pinned=pinned)
         policy = tomlkit.parse((Path(__file__).parents[2] / "patches" / "policy.toml").read_text())
         for patch in [p for p in policy["patch"] if p["kind"] == "carried"]:  # of real sources
             policy["patch"].remove(patch)
