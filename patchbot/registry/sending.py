@@ -52,7 +52,7 @@ class Budget:
             self._asked += 1
             if answer.wait > longest or self._asked > _OFTEN:
                 raise Exhausted(
-                    f"the registry asks to wait {answer.wait:.0f} s, for the {self._asked}. time; "
+                    f"the registry asks to wait {answer.wait:.0f} s, and has asked {self._asked} times; "
                     f"publish.wait allows {longest:.0f} s"
                 )
             return answer.wait
