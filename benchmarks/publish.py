@@ -137,11 +137,11 @@ def child(folder: Path, crates: int, shape: str) -> None:
     from patchbot import cargo_settings  # noqa: PLC0415 - the other tool does not need it
     from patchbot.fork.pack import pack  # noqa: PLC0415
     from patchbot.model import Dependency, DependencyKind, IndexEntry, TreeFile  # noqa: PLC0415
-    from patchbot.registry import journal, plan, publish, target  # noqa: PLC0415
-    from patchbot.registry.client import CONNECTIONS, Client  # noqa: PLC0415
-    from patchbot.registry.credentials import Credentials  # noqa: PLC0415
-    from patchbot.registry.pacing import Pace  # noqa: PLC0415
-    from patchbot.registry.sending import Sender  # noqa: PLC0415
+    from patchbot.registry.remote import journal, plan, publish, target  # noqa: PLC0415
+    from patchbot.registry.remote.client import CONNECTIONS, Client  # noqa: PLC0415
+    from patchbot.registry.remote.credentials import Credentials  # noqa: PLC0415
+    from patchbot.registry.remote.pacing import Pace  # noqa: PLC0415
+    from patchbot.registry.remote.sending import Sender  # noqa: PLC0415
 
     settings = cargo_settings.load(folder, secrets=True)
     there = target.find(NAME, settings, os.environ)

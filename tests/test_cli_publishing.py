@@ -13,7 +13,7 @@ from support.upstream import Upstream
 
 from patchbot import cli
 from patchbot.pipeline import yanking
-from patchbot.registry import resolving
+from patchbot.registry.remote import resolving
 
 Run = Callable[..., tuple[int, str, str]]
 

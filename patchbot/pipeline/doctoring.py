@@ -15,9 +15,9 @@ from patchbot.model import TreeFile
 from patchbot.pipeline.publishing import remote
 from patchbot.pipeline.work import Workspace
 from patchbot.proof import compilers
-from patchbot.registry import probe
-from patchbot.registry.probe import Finding
-from patchbot.registry.probing import LONG, Trial
+from patchbot.registry.remote import probe
+from patchbot.registry.remote.probe import Finding
+from patchbot.registry.remote.probing import LONG, Trial
 
 # What each program is needed for, and what to do about it.
 _PROGRAMS = (

@@ -16,9 +16,10 @@ from patchbot.config import Config
 from patchbot.errors import ConfigError, UsageError
 from patchbot.fork import naming
 from patchbot.model import Release
-from patchbot.registry import changes, consumer, gc, static, verify, web
+from patchbot.registry import changes, consumer, gc, static, verify
 from patchbot.registry.local import LocalRegistry, Version
-from patchbot.registry.server import MAX_UPLOAD, Server, is_loopback, is_unspecified
+from patchbot.registry.serving import web
+from patchbot.registry.serving.server import MAX_UPLOAD, Server, is_loopback, is_unspecified
 from patchbot.upstream import unpack
 
 TOKEN = "PATCHBOT_SERVE_TOKEN"  # noqa: S105 - the variable's name

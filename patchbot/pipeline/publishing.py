@@ -12,13 +12,13 @@ from patchbot.errors import ConfigError, UsageError
 from patchbot.model import ForkedRelease, JsonObject
 from patchbot.pipeline import published
 from patchbot.pipeline.work import Workspace
-from patchbot.registry import journal, plan, publish, resolving, target
-from patchbot.registry.client import CONNECTIONS, Client, Patience
-from patchbot.registry.credentials import READ, Credentials
-from patchbot.registry.pacing import Clock, Pace, RealClock
-from patchbot.registry.plan import Parcel, Plan
-from patchbot.registry.sending import Sender
-from patchbot.registry.target import Target
+from patchbot.registry.remote import journal, plan, publish, resolving, target
+from patchbot.registry.remote.client import CONNECTIONS, Client, Patience
+from patchbot.registry.remote.credentials import READ, Credentials
+from patchbot.registry.remote.pacing import Clock, Pace, RealClock
+from patchbot.registry.remote.plan import Parcel, Plan
+from patchbot.registry.remote.sending import Sender
+from patchbot.registry.remote.target import Target
 
 FOLDER = "publish"  # below .patchbot
 

@@ -18,10 +18,10 @@ from patchbot.pipeline import published
 from patchbot.pipeline.publishing import FOLDER, remote
 from patchbot.pipeline.sync import committed_releases
 from patchbot.pipeline.work import Workspace
-from patchbot.registry import journal, plan, yank
-from patchbot.registry.client import CONNECTIONS, Client
 from patchbot.registry.local import LocalRegistry
-from patchbot.registry.pacing import Pace
+from patchbot.registry.remote import journal, plan, yank
+from patchbot.registry.remote.client import CONNECTIONS, Client
+from patchbot.registry.remote.pacing import Pace
 from patchbot.upstream import importer, resolve
 
 RECORD = "yanks.jsonl"

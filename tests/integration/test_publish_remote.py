@@ -22,10 +22,10 @@ from registry.faulty import Faulty, Scaled
 
 from patchbot.errors import PublishError
 from patchbot.model import ForkedRelease
-from patchbot.registry import resolving, upload
-from patchbot.registry.credentials import Secret
-from patchbot.registry.plan import Parcel
-from patchbot.registry.target import Target
+from patchbot.registry.remote import resolving, upload
+from patchbot.registry.remote.credentials import Secret
+from patchbot.registry.remote.plan import Parcel
+from patchbot.registry.remote.target import Target
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 needs_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="there is no cargo")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from patchbot.model import IndexEntry, index_path
-from patchbot.registry.pacing import RealClock
+from patchbot.registry.remote.pacing import RealClock
 
 NOW = 1_700_000_000.0
 JSON = {"Content-Type": "application/json"}

@@ -14,13 +14,13 @@ from registry.faulty import Faulty, Scaled
 from patchbot.cargo_settings import Settings
 from patchbot.fork.pack import gzip_stored
 from patchbot.model import Dependency, DependencyKind, IndexEntry
-from patchbot.registry import journal, plan, publish
-from patchbot.registry.client import Client, Patience
-from patchbot.registry.credentials import Credentials
-from patchbot.registry.pacing import Pace, RealClock
-from patchbot.registry.plan import Parcel
-from patchbot.registry.sending import Sender
-from patchbot.registry.target import Target, variable
+from patchbot.registry.remote import journal, plan, publish
+from patchbot.registry.remote.client import Client, Patience
+from patchbot.registry.remote.credentials import Credentials
+from patchbot.registry.remote.pacing import Pace, RealClock
+from patchbot.registry.remote.plan import Parcel
+from patchbot.registry.remote.sending import Sender
+from patchbot.registry.remote.target import Target, variable
 
 CANONICAL = "sparse+https://registry.example.invalid/index/"
 NAME = "test-registry"

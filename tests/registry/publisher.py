@@ -13,7 +13,7 @@ from registry import parcels
 from registry.faulty import Faulty, Scaled
 
 from patchbot import files
-from patchbot.registry.plan import Parcel
+from patchbot.registry.remote.plan import Parcel
 
 
 def release() -> list[Parcel]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from patchbot.registry.answers import Fate, judge
+from patchbot.registry.remote.answers import Fate, judge
 
 
 def errors(*details: str) -> bytes:

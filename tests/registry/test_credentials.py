@@ -12,8 +12,8 @@ import pytest
 
 from patchbot import cargo_settings
 from patchbot.errors import ConfigError, EnvironmentProblem, PublishError
-from patchbot.registry.credentials import READ, Credentials, Purpose, Secret
-from patchbot.registry.target import Target
+from patchbot.registry.remote.credentials import READ, Credentials, Purpose, Secret
+from patchbot.registry.remote.target import Target
 
 INDEX = "sparse+https://mine.example.invalid/index/"
 TARGET = Target("mine", INDEX)

@@ -18,12 +18,12 @@ from registry.faulty import Fault, Faulty, Scaled, errors
 from patchbot import files
 from patchbot.errors import EnvironmentProblem, PatchbotError, PublishError
 from patchbot.model import IndexEntry
-from patchbot.registry import journal, plan, upload
-from patchbot.registry.client import Client, Patience
-from patchbot.registry.pacing import Pace
-from patchbot.registry.plan import Parcel
-from patchbot.registry.publish import Done
-from patchbot.registry.sending import Stopped
+from patchbot.registry.remote import journal, plan, upload
+from patchbot.registry.remote.client import Client, Patience
+from patchbot.registry.remote.pacing import Pace
+from patchbot.registry.remote.plan import Parcel
+from patchbot.registry.remote.publish import Done
+from patchbot.registry.remote.sending import Stopped
 
 RELEASE = parcels.release()
 BY_NAME = {parcel.entry.name: parcel for parcel in RELEASE}

@@ -8,9 +8,9 @@ from registry import parcels
 from registry.faulty import Still
 
 from patchbot import files
-from patchbot.registry import journal, plan
-from patchbot.registry.journal import Journal, State
-from patchbot.registry.target import Target
+from patchbot.registry.remote import journal, plan
+from patchbot.registry.remote.journal import Journal, State
+from patchbot.registry.remote.target import Target
 
 TARGET = Target("mine", "sparse+https://mine.example.invalid/")
 RELEASE = parcels.release()

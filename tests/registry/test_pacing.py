@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry.faulty import NOW, Still
 
-from patchbot.registry.pacing import Pace, RealClock, backoff, retry_after
+from patchbot.registry.remote.pacing import Pace, RealClock, backoff, retry_after
 
 
 def test_backoff_doubles_up_to_its_end() -> None:

@@ -9,8 +9,8 @@ from registry import parcels
 
 from patchbot.errors import PublishError
 from patchbot.model import IndexEntry
-from patchbot.registry import agree, plan, yank
-from patchbot.registry.plan import Action, Held, Parcel
+from patchbot.registry.remote import agree, plan, yank
+from patchbot.registry.remote.plan import Action, Held, Parcel
 
 RELEASE = parcels.release()
 

@@ -14,8 +14,9 @@ from registry import sent
 from support import crates
 
 from patchbot.model import DependencyKind
-from patchbot.registry import lines, received
-from patchbot.registry.received import Refusal, Upload
+from patchbot.registry import lines
+from patchbot.registry.serving import received
+from patchbot.registry.serving.received import Refusal, Upload
 
 
 def read(said: object, data: bytes) -> Upload:

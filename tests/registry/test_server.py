@@ -14,10 +14,10 @@ from registry import sent
 from registry.test_local import assert_whole, made
 
 from patchbot.errors import EnvironmentProblem, UsageError
-from patchbot.registry import server, web
-from patchbot.registry.exchange import Reply
 from patchbot.registry.local import LocalRegistry
-from patchbot.registry.server import Server, is_loopback
+from patchbot.registry.serving import server, web
+from patchbot.registry.serving.exchange import Reply
+from patchbot.registry.serving.server import Server, is_loopback
 
 NEW = "/api/v1/crates/new"
 TOKEN = "sesame"  # noqa: S105 - of a test

@@ -6,7 +6,7 @@ import pytest
 
 from patchbot import cargo_settings
 from patchbot.errors import ConfigError
-from patchbot.registry.target import Target, find
+from patchbot.registry.remote.target import Target, find
 
 
 def configured(folder: Path, text: str) -> cargo_settings.Settings:

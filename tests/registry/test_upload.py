@@ -11,7 +11,7 @@ from registry import parcels
 
 from patchbot.errors import PublishError
 from patchbot.model import JsonObject
-from patchbot.registry import upload
+from patchbot.registry.remote import upload
 
 OWN = "sparse+https://own.example.invalid/"
 HEAD = '[package]\nname = "one"\nversion = "1.2.3"\n'

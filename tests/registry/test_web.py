@@ -19,9 +19,9 @@ from registry.test_local import bytes_of, made
 from patchbot import files
 from patchbot.errors import EnvironmentProblem
 from patchbot.registry import gc
-from patchbot.registry.exchange import Reply, Request
 from patchbot.registry.local import LocalRegistry
-from patchbot.registry.web import Site, answer, refuse
+from patchbot.registry.serving.exchange import Reply, Request
+from patchbot.registry.serving.web import Site, answer, refuse
 
 BASE = "http://127.0.0.1:8790"
 CRATES = tiny.forks().crates

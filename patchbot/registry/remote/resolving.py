@@ -14,9 +14,9 @@ from pathlib import Path
 from patchbot import tools
 from patchbot.cargo_settings import cargo_home
 from patchbot.errors import PublishError
-from patchbot.registry.credentials import Secret
-from patchbot.registry.plan import Parcel, needs
-from patchbot.registry.target import Target, variable
+from patchbot.registry.remote.credentials import Secret
+from patchbot.registry.remote.plan import Parcel, needs
+from patchbot.registry.remote.target import Target, variable
 
 # Names that nobody else uses: a user's own configuration counts as well, and cargo refuses one index under
 # two names.

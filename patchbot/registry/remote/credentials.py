@@ -20,7 +20,7 @@ from typing import Any
 from patchbot import tools
 from patchbot.cargo_settings import Settings
 from patchbot.errors import ConfigError, EnvironmentProblem, PublishError
-from patchbot.registry.target import CRATES_IO, Target, variable
+from patchbot.registry.remote.target import CRATES_IO, Target, variable
 
 _PROVIDER_SECONDS = 120.0  # a person may have to touch a key
 _PASS_ON = {"not-found", "url-not-supported"}

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from patchbot.errors import PublishError
 from patchbot.model import IndexEntry
-from patchbot.registry.answers import Fate
-from patchbot.registry.client import Client, denied
-from patchbot.registry.pacing import Pace, backoff
-from patchbot.registry.sending import Budget, Exhausted, Stopped
+from patchbot.registry.remote.answers import Fate
+from patchbot.registry.remote.client import Client, denied
+from patchbot.registry.remote.pacing import Pace, backoff
+from patchbot.registry.remote.sending import Budget, Exhausted, Stopped
 
 _POLL_FIRST, _POLL_LONGEST = 0.05, 10.0
 

@@ -17,10 +17,10 @@ from patchbot import network
 from patchbot.cargo_settings import Network
 from patchbot.errors import ConfigError, EnvironmentProblem, PublishError, RepositoryError
 from patchbot.model import IndexEntry, index_path
-from patchbot.registry.answers import Answer, Fate, judge
-from patchbot.registry.credentials import READ, Credentials, Purpose
-from patchbot.registry.pacing import Clock, RealClock, backoff, retry_after
-from patchbot.registry.target import Target, variable
+from patchbot.registry.remote.answers import Answer, Fate, judge
+from patchbot.registry.remote.credentials import READ, Credentials, Purpose
+from patchbot.registry.remote.pacing import Clock, RealClock, backoff, retry_after
+from patchbot.registry.remote.target import Target, variable
 from patchbot.sparse import IndexConfig, parse_lines
 
 T = TypeVar("T")

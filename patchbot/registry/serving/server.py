@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from patchbot.errors import EnvironmentProblem, UsageError
-from patchbot.registry import web
-from patchbot.registry.exchange import Reply, Request
+from patchbot.registry.serving import web
+from patchbot.registry.serving.exchange import Reply, Request
 
 MAX_UPLOAD = 64 * 1024 * 1024  # crates.io takes 10 MB; forks are stored without compression
 _MAX_BODY = 1024 * 1024  # of anything but an upload

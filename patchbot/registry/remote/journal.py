@@ -19,9 +19,9 @@ from typing import Any
 from patchbot import files
 from patchbot.errors import EnvironmentProblem
 from patchbot.model import JsonObject
-from patchbot.registry.pacing import Clock
-from patchbot.registry.plan import Key, Parcel, Plan
-from patchbot.registry.target import Target
+from patchbot.registry.remote.pacing import Clock
+from patchbot.registry.remote.plan import Key, Parcel, Plan
+from patchbot.registry.remote.target import Target
 
 Known = tuple[Key, str]  # name and version, sha256
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from patchbot.cargo_settings import Settings
 from patchbot.errors import PatchbotError, PublishError
 from patchbot.model import Dependency, DependencyKind, IndexEntry, TreeFile
-from patchbot.registry import agree, upload
-from patchbot.registry.answers import Answer, Fate
-from patchbot.registry.client import Client
-from patchbot.registry.credentials import Credentials, Purpose
-from patchbot.registry.pacing import Pace, backoff
-from patchbot.registry.probe import Finding
-from patchbot.registry.target import variable
-from patchbot.registry.yank import execute
+from patchbot.registry.remote import agree, upload
+from patchbot.registry.remote.answers import Answer, Fate
+from patchbot.registry.remote.client import Client
+from patchbot.registry.remote.credentials import Credentials, Purpose
+from patchbot.registry.remote.pacing import Pace, backoff
+from patchbot.registry.remote.probe import Finding
+from patchbot.registry.remote.target import variable
+from patchbot.registry.remote.yank import execute
 
 Pack = Callable[[list[TreeFile], str, str], bytes]  # files, name, version
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from patchbot.errors import PatchbotError
 from patchbot.model import JsonObject
-from patchbot.registry.client import Client, NoAnswer
-from patchbot.registry.credentials import READ, Credentials
+from patchbot.registry.remote.client import Client, NoAnswer
+from patchbot.registry.remote.credentials import READ, Credentials
 
 _NOT_MODIFIED = 304
 _ABSENT = {404, 410, 451}

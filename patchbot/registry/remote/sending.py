@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from patchbot.errors import PublishError
 from patchbot.model import IndexEntry
-from patchbot.registry import agree, upload
-from patchbot.registry.answers import Answer, Fate
-from patchbot.registry.client import Client, Patience, denied
-from patchbot.registry.credentials import Purpose
-from patchbot.registry.journal import Journal, State
-from patchbot.registry.pacing import Pace, backoff
-from patchbot.registry.plan import Parcel, other_bytes
+from patchbot.registry.remote import agree, upload
+from patchbot.registry.remote.answers import Answer, Fate
+from patchbot.registry.remote.client import Client, Patience, denied
+from patchbot.registry.remote.credentials import Purpose
+from patchbot.registry.remote.journal import Journal, State
+from patchbot.registry.remote.pacing import Pace, backoff
+from patchbot.registry.remote.plan import Parcel, other_bytes
 
 _LONGEST_BACKOFF = 60.0
 _OFTEN = 100  # a bucket of one per ten minutes lets thirty crates in flight come thirty times

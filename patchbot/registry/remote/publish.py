@@ -12,10 +12,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from patchbot.errors import PatchbotError
-from patchbot.registry.client import CONNECTIONS
-from patchbot.registry.journal import State
-from patchbot.registry.plan import Parcel, Plan, Step
-from patchbot.registry.sending import Sender, Stopped
+from patchbot.registry.remote.client import CONNECTIONS
+from patchbot.registry.remote.journal import State
+from patchbot.registry.remote.plan import Parcel, Plan, Step
+from patchbot.registry.remote.sending import Sender, Stopped
 
 
 @dataclass(frozen=True, slots=True)

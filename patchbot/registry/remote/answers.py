@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from patchbot.registry.pacing import retry_after
+from patchbot.registry.remote.pacing import retry_after
 
 _DENIED = {401, 403}
 _UNKNOWN = {408}

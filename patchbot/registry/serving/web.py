@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 from patchbot.errors import EnvironmentProblem, PatchbotError, UsageError
 from patchbot.model import IndexEntry, Release, index_path
-from patchbot.registry import received, static
-from patchbot.registry.exchange import Reply, Request, Stored, kept, stored
+from patchbot.registry import static
 from patchbot.registry.local import LocalRegistry, State, Taken, folded
-from patchbot.registry.received import Refusal
+from patchbot.registry.serving import received
+from patchbot.registry.serving.exchange import Reply, Request, Stored, kept, stored
+from patchbot.registry.serving.received import Refusal
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _MOST = 100  # results of a search, as crates.io has it

@@ -1,0 +1,1 @@
+"""Other registries: publishing that goes on after anything, yanks, probes."""

@@ -1,0 +1,1 @@
+"""The registry directory over HTTP: requests in, replies out, and the sockets."""
