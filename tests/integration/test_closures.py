@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800), pytest.mark.xd
 
 OLD, NEW = "36.0.19", "36.0.20"
 ROOTS = ("wasmtime", "wasmtime-wasi", "wasmtime-wasi-http")
-SETTINGS = f"[fork]\nroots = {list(ROOTS)}\n"
+INDEX = "sparse+https://crates.example.invalid/index/"  # of its own: what is published is remembered
+SETTINGS = f"registry.index = '{INDEX}'\n[fork]\nroots = {list(ROOTS)}\n"
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +49,9 @@ def cargo(project: Project, folder: Path, *arguments: str) -> subprocess.Complet
 def consumer(project: Project, folder: Path, dependencies: str) -> Path:
     """Write a program that is only to be resolved; the registry is the project's."""
     registry = project.folder / ".patchbot" / "registry"
-    index = "sparse+https://registry.patchbot.invalid/index/"
     (folder / ".cargo").mkdir(parents=True)
     (folder / ".cargo" / "config.toml").write_text(
-        f'[registries.patchbot]\nindex = "{index}"\n[source.patchbot]\nregistry = "{index}"\n'
+        f'[registries.patchbot]\nindex = "{INDEX}"\n[source.patchbot]\nregistry = "{INDEX}"\n'
         f'replace-with = "here"\n[source.here]\nlocal-registry = "{registry}"\n'
     )
     head = '[package]\nname = "mine"\nversion = "0.1.0"\nedition = "2021"\n\n[workspace]\n\n[dependencies]\n'
