@@ -93,7 +93,6 @@ def mail_of(folder: Path, base: str, text: CommitText) -> bytes:
 
     Empty if nothing differs from ``base``.
     """
-    _refuse_gone(folder)
     with Store(folder, PythonGit.at(folder)) as clone:
         tree = _ask(folder, "write-tree").decode().strip()
         env = {

@@ -9,7 +9,6 @@ Refs: ``refs/patchbot/upstream/<release>`` (one commit per release), ``refs/patc
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -20,21 +19,20 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import Self, cast
 
 from patchbot import commits
 from patchbot.commits import EXECUTABLE, CommitText, TreeChange
 from patchbot.errors import EnvironmentProblem, RepositoryError
 from patchbot.model import TreeFile
-from patchbot.plumbing import Git, GitMissing, Process
-from patchbot.sealed import IDENTITY, ask_git, lend, run_git, seal, seal_environment, start_git
+from patchbot.plumbing import Git, GitMissing
+from patchbot.reader import Reader
+from patchbot.sealed import IDENTITY, lend, run_git, seal, seal_environment, start_git
 
 ZERO = "0" * 40
 FORMATS = {"sha1": 40, "sha256": 64}  # and the length of an id in each
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _OWN_REF = re.compile(r"refs/patchbot/[\w./+-]+(?:\^\{tree\})?", re.ASCII)
-_ASKED = 800  # objects at once: their ids go into a pipe's buffer whole, so that nobody waits for the other
-_AHEAD = 1 << 20  # bytes in a pipe: what Linux allows everybody (pipe(7), pipe-max-size)
 _LISTED = 4  # trees whose lists are kept: a release is asked for its own and its result's several times
 
 # Each flag with the reason it is there; Electron's script/lib/git.py taught most of them.
@@ -84,9 +82,7 @@ class Store:
         self.path = path
         self._driver = seal(git)
         self._listed: dict[tuple[str, str], tuple[TreeEntry, ...]] = {}
-        self._reader: Process | None = None  # a running `git cat-file --batch`
-        self._asked: dict[str, None] = {}  # objects that were asked for before they are wanted, in this order
-        self._ahead: dict[str, tuple[str, bytes]] = {}  # and those of them that have come
+        self._reader = Reader(self._driver, path)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -119,15 +115,14 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._reader is not None:
-            self._reader.close()
+        self._reader.close()
 
     # -- refs ------------------------------------------------------------------------------------
 
     def resolve(self, ref: str) -> str | None:
         """Return the object id that ``ref`` names, or None."""
-        if _OWN_REF.fullmatch(ref) and (found := self.find_object(ref)) is not None:
-            return self._digest(*found)
+        if _OWN_REF.fullmatch(ref) and (found := self._reader.find(ref)) is not None:
+            return found.oid
         try:
             return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", ref).decode().strip()
         except RepositoryError:
@@ -151,7 +146,7 @@ class Store:
 
     def tree_of(self, commit: str) -> str:
         """Return the tree id of a commit."""
-        if self._reader is not None and _OBJECT_ID.fullmatch(commit):
+        if self._reader.runs and _OBJECT_ID.fullmatch(commit):
             kind, data = self.find_object(commit) or ("", b"")
             if kind == "commit":
                 return data.partition(b"\n")[0].removeprefix(b"tree ").decode()
@@ -245,65 +240,16 @@ class Store:
 
     def digest(self, data: bytes) -> str:
         """Return the object id that a blob of these bytes has."""
-        return self._digest("blob", data)
-
-    def _digest(self, kind: str, data: bytes) -> str:
-        return hashlib.new(self.object_format, b"%s %d\0" % (kind.encode(), len(data)) + data).hexdigest()
+        return hashlib.new(self.object_format, b"blob %d\0" % len(data) + data).hexdigest()
 
     def find_object(self, oid: str) -> tuple[str, bytes] | None:
         """Return kind and bytes of an object, or None if nobody has it.  One git serves all calls."""
-        while oid in self._asked:
-            self._take()
-        if (known := self._ahead.pop(oid, None)) is not None:
-            return known
-        while self._asked:
-            self._take()
-        self._ask([oid])
-        return self._answer(oid)
+        found = self._reader.find(oid)
+        return None if found is None else (found.kind, found.data)
 
     def prefetch(self, oids: Iterable[str]) -> None:
-        """Ask for objects that will be wanted: one at a time, each costs two switches between processes.
-
-        git reads them while its reader does something else; ``find_object`` takes what has come.
-        """
-        wanted = list(dict.fromkeys(oids))
-        for start in range(0, len(wanted), _ASKED):
-            while self._asked:
-                self._take()
-            part = wanted[start : start + _ASKED]
-            self._ask(part)
-            self._asked.update(dict.fromkeys(part))
-
-    def _take(self) -> None:
-        """Take the next object that was asked for ahead; what is not there now may come, and is asked for again."""
-        oid = next(iter(self._asked))
-        del self._asked[oid]
-        found = self._answer(oid)
-        if found is not None:
-            self._ahead[oid] = found
-
-    def _ask(self, oids: Sequence[str]) -> None:
-        if self._reader is None:
-            self._reader = ask_git(self._driver, ["cat-file", "--batch"], where=self.path)
-            _widen(self._reader.stdout)
-        with suppress(BrokenPipeError):  # a git that has died says nothing to `_answer` either
-            self._reader.stdin.write("".join(f"{oid}\n" for oid in oids).encode())
-            self._reader.stdin.flush()
-
-    def _answer(self, oid: str) -> tuple[str, bytes] | None:
-        assert self._reader is not None  # noqa: S101 - it was asked
-        line = self._reader.stdout.readline()
-        head = line.split()
-        if line and len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the id and "missing"
-            return None
-        data = self._reader.stdout.read(int(head[2]) + 1) if line else b""
-        if not line or len(data) != int(head[2]) + 1:  # git dies of a damaged object, in the middle of it
-            raise RepositoryError(
-                f"git cannot read the object {oid}",
-                where=self.path,
-                hint="`git fsck` in the repository says what is damaged",
-            )
-        return head[1].decode(), data[:-1]
+        """Ask for objects that will be wanted."""
+        self._reader.prefetch(oids)
 
     def blob(self, oid: str) -> bytes | None:
         """Return a blob's bytes, or None if nobody has it."""
@@ -460,12 +406,6 @@ class Store:
     def _git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """Run git here and return its stdout, byte for byte."""
         return run_git(self._driver, args, where=self.path, stdin=stdin, env=env)
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    """Let git run ahead of its reader; a system that has no such call, or allows less, works all the same."""
-    with suppress(OSError, AttributeError):
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _AHEAD)
 
 
 def _create(path: Path) -> None:

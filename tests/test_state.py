@@ -69,6 +69,7 @@ SHARED = (
     "model/release.py",
     "commits.py",
     "plumbing.py",
+    "reader.py",
     "sealed.py",
     "store.py",
     "targets.py",
