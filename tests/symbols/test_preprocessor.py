@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from symbols import native, small
 
-from patchbot.symbols.c.preprocessor import MAX_NESTING, MAX_VARIANTS, CToken, Unit, preprocess
+from patchbot.symbols.c.lexing import CToken
+from patchbot.symbols.c.preprocessor import MAX_NESTING, MAX_VARIANTS, Unit, preprocess
 
 
 def unit(

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from patchbot.symbols.c.preprocessor import CToken, Expanded
+from patchbot.symbols.c.lexing import CToken
+from patchbot.symbols.c.preprocessor import Expanded
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,37 +9,18 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from string import ascii_letters, digits
-from typing import NamedTuple
+
+from patchbot.symbols.c.branches import Branch, condition_of
+from patchbot.symbols.c.lexing import CToken, File, lex
 
 MAX_TOKENS = 200_000
 MAX_NESTING = 100  # macros in macros, files in files; deeper conditions are not told
 MAX_VARIANTS = 8
-MAX_CONDITION = 1000  # characters; what is longer says nothing to people
 
 ASSEMBLER = ".S"  # the ending of files that are preprocessed for the assembler
-
-
-class CToken(NamedTuple):
-    """A preprocessing token; ``spaced`` if space stood before it, ``conditions`` the ``#if``s around it.
-
-    ``final`` if it is the name of the macro that made it: such a name is never expanded again.
-    """
-
-    text: str
-    path: str
-    offset: int
-    spaced: bool = False
-    conditions: tuple[str, ...] = ()
-    final: bool = False
-
-    @property
-    def is_name(self) -> bool:
-        """Whether it is an identifier."""
-        return self.text[0].isalpha() or self.text[0] in "_$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +61,8 @@ class Unit:
 
 ReadFile = Callable[[str], str | None]
 
-_TOKENS = r"""(?P<space>[ \t\f\v\r]+)|(?P<newline>\n)|(?P<name>{name})|(?P<number>\.?[0-9](?:[eEpP][+-]|[\w.])*)
-       |(?P<string>L?"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")|(?P<char>'(?:[^'\\\n]|\\.)++')|(?P<paste>\#\#)|(?P<punct>.)"""
-_LEX = re.compile(_TOKENS.format(name=r"[A-Za-z_$][\w$]*"), re.VERBOSE | re.DOTALL | re.ASCII)
-# To the assembler `$` is a sign of its own: `$x` is the address of `x`.
-_LEX_ASSEMBLER = re.compile(_TOKENS.format(name=r"[A-Za-z_]\w*"), re.VERBOSE | re.DOTALL | re.ASCII)
-_NOT_CODE = re.compile(
-    r""""[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|'(?:[^'\\\n]|\\.)++'|/\*(?:.*?\*/|.*)|//[^\n]*""", re.DOTALL
-)
-_ENDLESS = re.compile(r"/\*/?|/\*.*(?<!\*/)", re.DOTALL)
 _IN_WORDS = frozenset(f"{ascii_letters}{digits}_$")
-_SPLICE = re.compile(r"\\[ \t]*\r?\n")
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*([a-z_]+)\b[ \t]*")
-
-# What compilers read in different ways, or otherwise than here: wherever it stands, or outside of comments.
-_UNUSUAL_ANYWHERE = {
-    re.compile(r"\A\xef\xbb\xbf"): "a byte order mark",
-    re.compile(r"\r(?!\n)"): "a carriage return alone, which some compilers take for the end of a line",
-    re.compile(r"\?\?/"): "a trigraph, which some compilers take for a backslash",
-}
-_UNUSUAL_CODE = {
-    re.compile(r"\?\?[='()!<>-]"): "a trigraph",
-    re.compile(r'\b(?:u8|[uUL])?R"[^\s"()\\]*\('): "a raw string, which some compilers take for two words",
-    re.compile(r"^[ \t]*%:", re.MULTILINE): "a directive that begins with a digraph",
-}
 
 _PREDEFINED = re.compile(r"__[A-Z][A-Z0-9_]*__")
 _HARMLESS_DIRECTIVES = frozenset(
@@ -192,7 +151,9 @@ class _Run:
 
     def __post_init__(self) -> None:
         for name, value in self.given.items():
-            self.macros[name] = [_Define(None, tuple(self.lex(value, _File("", value), 0)))]
+            self.macros[name] = [
+                _Define(None, tuple(lex(value, File("", value), 0, assembler=self.assembler)))
+            ]
 
     def file(self, path: str, conditions: tuple[str, ...]) -> None:
         source = self.read(path)
@@ -205,33 +166,23 @@ class _Run:
         if self.seen is not None:
             self.seen.add(path)
         outer, self.including = self.including, (*self.including, path)
-        file = _File.of(path, source)
+        file = File.of(path, source)
         if file.endless is not None:
             self.doubts.append((path, file.offset(file.endless), "a comment that does not end"))
         if not self.assembler:
             self.doubts += file.unusual(source)
-        stack: list[_Branch] = []
+        stack: list[Branch] = []
         pending: list[CToken] = []
         for at, line in file.lines():
             directive = _DIRECTIVE.match(line)
             own = (*conditions, *(branch.condition for branch in stack[:MAX_NESTING] if branch.condition))
             if directive is None:
-                pending += self.lex(line, file, at, own)
+                pending += lex(line, file, at, own, assembler=self.assembler)
                 continue
             self.flush(pending)
             self.directive(directive, file, at, own, stack)
         self.flush(pending)
         self.including = outer
-
-    def lex(self, line: str, file: _File, at: int, conditions: tuple[str, ...] = ()) -> Iterator[CToken]:
-        """Return the tokens of a piece of text that begins at ``at``."""
-        spaced = False
-        for match in (_LEX_ASSEMBLER if self.assembler else _LEX).finditer(line):
-            if match.lastgroup == "space":
-                spaced = True
-                continue
-            yield CToken(match[0], file.path, file.offset(at + match.start()), spaced, conditions)
-            spaced = False
 
     def flush(self, pending: list[CToken]) -> None:
         enough = self.left
@@ -241,7 +192,7 @@ class _Run:
         pending.clear()
 
     def directive(
-        self, match: re.Match[str], file: _File, at: int, conditions: tuple[str, ...], stack: list[_Branch]
+        self, match: re.Match[str], file: File, at: int, conditions: tuple[str, ...], stack: list[Branch]
     ) -> None:
         word, after = match[1], match.string[match.end() :]
         rest, offset = after.strip(), file.offset(at)
@@ -249,9 +200,9 @@ class _Run:
             case "define":
                 self.define(rest, file, at + match.end() + len(after) - len(after.lstrip()))
             case "ifdef" | "ifndef" | "if":
-                stack.append(_Branch("", _condition(word, rest)))
+                stack.append(Branch("", condition_of(word, rest)))
             case "elif" | "elifdef" | "elifndef" if stack:
-                stack[-1] = stack[-1].otherwise(_condition(word.removeprefix("el"), rest))
+                stack[-1] = stack[-1].otherwise(condition_of(word.removeprefix("el"), rest))
             case "else" if stack:
                 stack[-1] = stack[-1].otherwise("")
             case "endif" if stack:
@@ -306,7 +257,7 @@ class _Run:
             self.doubts.append((path, offset, f"the included file {target} is not there"))
         self.file(target, conditions)
 
-    def define(self, rest: str, file: _File, at: int) -> None:
+    def define(self, rest: str, file: File, at: int) -> None:
         match = re.match(r"([A-Za-z_$][\w$]*)(\(([^)]*)\))?", rest)
         if match is None:
             return
@@ -318,7 +269,7 @@ class _Run:
             if variadic:
                 names[-1] = names[-1].removesuffix("...").strip() or "__VA_ARGS__"
             parameters = tuple(names)
-        body = tuple(self.lex(rest[match.end() :], file, at + match.end()))
+        body = tuple(lex(rest[match.end() :], file, at + match.end(), assembler=self.assembler))
         known = self.macros.setdefault(match[1], [])
         if not any(_texts(d.body) == _texts(body) and d.parameters == parameters for d in known):
             known.append(_Define(parameters, body, variadic))
@@ -397,72 +348,6 @@ class _Run:
         return out
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A source with lines that end in a backslash joined and comments blanked.
-
-    ``shifts[i]`` is how much further in the source the characters from ``starts[i]`` on are; ``endless`` is
-    where a comment begins that does not end.
-    """
-
-    path: str
-    text: str
-    starts: tuple[int, ...] = (0,)
-    shifts: tuple[int, ...] = (0,)
-    endless: int | None = None
-
-    @classmethod
-    def of(cls, path: str, source: str) -> _File:
-        """Join lines before anything else is read: names and comments go over them."""
-        pieces = _SPLICE.split(source)
-        lengths = [len(match[0]) for match in _SPLICE.finditer(source)]
-        starts = accumulate((len(piece) for piece in pieces[:-1]), initial=0)
-        joined = "".join(pieces)
-        text = _NOT_CODE.sub(lambda m: m[0] if m[0][0] in "\"'" else " " * len(m[0]), joined)
-        endless = next((m.start() for m in _NOT_CODE.finditer(joined) if _ENDLESS.fullmatch(m[0])), None)
-        return cls(path, text, tuple(starts), tuple(accumulate(lengths, initial=0)), endless)
-
-    def offset(self, at: int) -> int:
-        """Return where in the source the character at ``at`` of the text is."""
-        return at + self.shifts[bisect_right(self.starts, at) - 1]
-
-    def lines(self) -> Iterator[tuple[int, str]]:
-        """Return the lines, and where each begins; one that ends within a comment goes on behind it."""
-        at = 0
-        for line in re.findall(r"[^\n]*\n|[^\n]+", self.text):  # splitlines() would cut at form feeds, too
-            yield at, line
-            at += len(line)
-
-    def unusual(self, source: str) -> Iterator[tuple[str, int, str]]:
-        """Return what not every compiler reads as it is read here."""
-        for pattern, why in _UNUSUAL_ANYWHERE.items():
-            yield from ((self.path, match.start(), why) for match in pattern.finditer(source))
-        for pattern, why in _UNUSUAL_CODE.items():
-            yield from ((self.path, self.offset(match.start()), why) for match in pattern.finditer(self.text))
-
-
-@dataclass(frozen=True, slots=True)
-class _Branch:
-    """One branch of an ``#if``: what failed before it, and its own condition."""
-
-    failed: str
-    own: str
-
-    @property
-    def condition(self) -> str:
-        """What holds in it."""
-        return _both(self.failed, self.own)
-
-    def otherwise(self, own: str) -> _Branch:
-        """Return the branch behind this one."""
-        failed = _both(self.failed, _not(self.own))
-        return _Branch(failed if len(failed) < MAX_CONDITION else "(none of those above)", own)
-
-
-def _condition(word: str, rest: str) -> str:
-    return {"ifdef": f"defined({rest})", "ifndef": f"!defined({rest})"}.get(word, rest)
-
-
 def _arguments(tokens: Sequence[CToken], at: int, into: list[list[CToken]]) -> int:
     """Read ``( a, b )`` from ``tokens[at]`` on; return where it ends, -1 if no parenthesis follows."""
     while at < len(tokens) and tokens[at].text == "\n":
@@ -510,17 +395,6 @@ def _string_of(tokens: Sequence[CToken], call: CToken) -> CToken:
 
 def _texts(tokens: Sequence[CToken]) -> list[str]:
     return [token.text for token in tokens]
-
-
-def _not(condition: str) -> str:
-    plain = re.fullmatch(r"!?defined\(\w+\)", condition)
-    if plain is None:
-        return f"!({condition})"
-    return condition[1:] if condition.startswith("!") else f"!{condition}"
-
-
-def _both(left: str, right: str) -> str:
-    return f"{left} && {right}" if left and right else left or right
 
 
 def _relative(path: str, target: str) -> str:
