@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import table
 
 HERE = Path(__file__).parents[1]
 sys.path[:0] = [str(HERE), str(HERE / "tests")]
@@ -197,14 +197,7 @@ def main() -> None:
             sys.exit("patchbot's index lines are not those of cargo's uploads")
         for tool, value in zip(times, (first, second, seconds), strict=True):
             times[tool].append(value)
-    medians = {tool: statistics.median(rows) for tool, rows in times.items()}
-    if given.json:
-        print(json.dumps({"schema": 1, "seconds": times, "medians": medians}))
-        return
-    print(f"{given.crates} crates, {given.shape}; median of {given.rounds}")
-    for tool, value in medians.items():
-        spread = f"{min(times[tool]):.2f} to {max(times[tool]):.2f}"
-        print(f"  {tool:24} {value:6.2f} s   {value / medians['patchbot']:5.1f} x   ({spread})")
+    table.show(f"{given.crates} crates, {given.shape}; median of {given.rounds}", times, as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tarfile
@@ -25,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import table
 import tomlkit
 
 HERE = Path(__file__).parents[1]
@@ -136,14 +136,12 @@ def main() -> None:
             with bench.registry():
                 shutil.rmtree(Path(name, "workspace", "target"), ignore_errors=True)
                 times["cargo publish"].append(bench.run(cargo, Path(name, "workspace")))
-    medians = {tool: statistics.median(rows) for tool, rows in times.items()}
-    if given.json:
-        print(json.dumps({"schema": 1, "crates": crates, "seconds": times, "medians": medians}))
-        return
-    print(f"{crates} crates of wasmtime {given.release}; median of {given.rounds}")
-    for tool, value in medians.items():
-        spread = f"{min(times[tool]):.2f} to {max(times[tool]):.2f}"
-        print(f"  {tool:24} {value:6.2f} s   {value / medians['patchbot']:5.1f} x   ({spread})")
+    table.show(
+        f"{crates} crates of wasmtime {given.release}; median of {given.rounds}",
+        times,
+        as_json=given.json,
+        crates=crates,
+    )
 
 
 if __name__ == "__main__":
