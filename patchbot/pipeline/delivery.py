@@ -73,10 +73,13 @@ def deliver(store: Borrowed, done: Rebased, onto: str, onto_tree: str) -> Delive
 
 
 def _drafts(done: Rebased) -> dict[str, list[TextChange]]:
-    """Return what patches do to lines, for those that do nothing else."""
+    """Return what patches do to lines, for those that do nothing else and whose text is not kept."""
     now: dict[str, Entry | None] = {}
     out = {}
     for outcome in done.applied:
+        if _is_kept(outcome):
+            now.update(outcome.changes)
+            continue
         draft = []
         for path, after in outcome.changes.items():
             before = now[path] if path in now else done.tree.original(path)

@@ -11,10 +11,9 @@ import os
 import quopri
 import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from patchbot.errors import RepositoryError
-from patchbot.series.mails import diffs
+from patchbot.series.mails import dates, diffs
 from patchbot.series.mails.diffs import FileDiff
 
 _HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:")
@@ -24,14 +23,8 @@ _PREFIX = re.compile(r"\A(?:\s*\[[^\]]*\bPATCH\b[^\]]*\]\s*)+")
 _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _RUN = re.compile(rf"{_WORD.pattern}(?:\s*{_WORD.pattern})*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_MAX_ZONE = 100 * 60 * 60  # seconds: git has two digits for hours
 _IN_BODY = re.compile(rb"(From|Subject|Date): (.*)", re.DOTALL)
 _RULE = re.compile(rb"---(?:\s*$| \S)")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DATE = re.compile(
-    rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) "
-    r"(\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)"
-)
 _NAMED = re.compile(rb"^(?:--- a|\+\+\+ b)/([^\t\r\n]+)", re.MULTILINE)
 _MAX_LINE = 100_000  # of a header: whatever is longer is no mail
 
@@ -216,37 +209,9 @@ def _unquoted(match: re.Match[str]) -> str:
 
 
 def _date(headers: dict[str, str], where: str) -> str:
-    """Return the date as git's commits have it: seconds since 1970, then the zone."""
     if "date" not in headers:
         return ""
-    seconds, zone = _usual_date(headers["date"]) or _other_date(headers["date"])
-    if seconds < 0 or abs(zone) >= _MAX_ZONE:
+    raw = dates.read(headers["date"])
+    if raw is None:
         raise RepositoryError(f"its Date: cannot be read: {headers['date']!r}", where=f"{where}:1")
-    sign, minutes = ("-", -zone // 60) if zone < 0 else ("+", zone // 60)
-    return f"{seconds} {sign}{minutes // 60:02}{minutes % 60:02}"
-
-
-def _usual_date(text: str) -> tuple[int, int] | None:
-    """Read a date as git writes it into mails; None for another one, or one that no calendar has."""
-    match = _DATE.fullmatch(text)
-    if match is None:
-        return None
-    day, year, hour, minute, second = (int(match[n]) for n in (1, 3, 4, 5, 6))
-    zone = (int(match[8]) * 60 + int(match[9])) * (-60 if match[7] == "-" else 60)
-    try:
-        at = datetime(year, _MONTHS.index(match[2]) + 1, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
-        return None
-    return int(at.timestamp()) - zone, zone
-
-
-def _other_date(text: str) -> tuple[int, int]:
-    """Read a date as mail programs write it: seconds since 1970 (negative if it cannot be read), and zone."""
-    import email.utils  # noqa: PLC0415 - it needs sockets for its other half, and most dates are git's
-
-    try:
-        parsed = email.utils.parsedate_tz(text)
-        seconds = email.utils.mktime_tz(parsed) if parsed else -1
-    except (ValueError, OverflowError, IndexError, TypeError):  # what its arithmetic makes of odd numbers
-        return -1, 0
-    return seconds, (parsed[9] or 0) if parsed else 0
+    return raw

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
 
 from patchbot.series.lines import Change, Lines
+from patchbot.series.mails import dates
 
 _CONTEXT = 3
 _WIDTH = 78  # of a header's line, as pretty.c has it; longer ones are folded
@@ -22,7 +22,6 @@ _PLAIN_PATH = re.compile(r"[!#-\[\]-~]+")  # git quotes others, or puts a tab be
 _AUTHOR = re.compile(r"((?:[!-~]+(?: [!-~]+)*)?) ?<([!-;=?-~]*)>")
 _SPECIAL = re.compile(r'[()<>\[\]:;@\\,."]')  # of RFC 822: a name with one is quoted
 _SUBJECT = re.compile(r"[!-~]+(?: [!-~]+)*")
-_DATE = re.compile(r"(\d{1,11}) ([+-])(\d\d)([0-5]\d)")
 _SPACES = " \t\n\r"  # git's isspace
 _FIRST = f"From {'0' * 40} Mon Sep 17 00:00:00 2001\n"
 _MIME = "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
@@ -32,7 +31,8 @@ _MIME = "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Tra
 class TextChange:
     """What a patch does to the lines of one file of text; a side that is not there has neither mode nor id.
 
-    ``old`` are the lines before, none with a NUL byte, ``changes`` what becomes of them, in order and not touching each other.
+    ``old`` are the lines before, none with a NUL byte, ``changes`` what becomes of them, in order and not touching
+    each other.
     """
 
     path: str
@@ -67,7 +67,7 @@ def mail(*, message: str, author: str, date: str, files: Sequence[TextChange]) -
 
 def _head(message: str, author: str, date: str) -> str | None:
     subject, _, rest = message.partition("\n")
-    who, when = _who(author), _when(date)
+    who, when = _who(author), dates.write(date)
     if who is None or when is None or _SUBJECT.fullmatch(subject) is None or "=?" in subject:
         return None
     if len(f"Subject: {subject}") > _WIDTH or (rest and not rest.startswith("\n")) or "\0" in message:
@@ -90,24 +90,6 @@ def _who(author: str) -> str | None:
         name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
     line = f"From: {name} <{match[2]}>"
     return line if name and len(line) <= _WIDTH else None
-
-
-def _when(date: str) -> str | None:
-    match = _DATE.fullmatch(date)
-    if match is None:
-        return None
-    minutes = int(match[3]) * 60 + int(match[4])
-    if minutes >= 24 * 60:
-        return None
-    zone = timezone(timedelta(minutes=-minutes if match[2] == "-" else minutes))
-    try:
-        at = datetime.fromtimestamp(int(match[1]), UTC).astimezone(zone)
-    except (OverflowError, ValueError, OSError):
-        return None
-    days, months = "Mon Tue Wed Thu Fri Sat Sun", "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
-    day, month = days.split()[at.weekday()], months.split()[at.month - 1]
-    # no strftime: it speaks the machine's language
-    return f"{day}, {at.day} {month} {at.year} {at:%H:%M:%S} {match[2]}{match[3]}{match[4]}"
 
 
 # -- lines ----------------------------------------------------------------------------------------------
