@@ -13,6 +13,23 @@ from pathlib import Path
 
 from patchbot.errors import EnvironmentProblem
 
+PASSING = ".new-"  # how a file is called while it is written; what a killed run leaves keeps the name
+
+
+def read(file: Path) -> bytes | None:
+    """Return the bytes of ``file``, or None if there is none.  Raises ``EnvironmentProblem`` if it cannot be read."""
+    try:
+        return file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot be read: {error.strerror}", where=file) from None
+
+
+def is_leftover(file: Path) -> bool:
+    """Whether a killed run left ``file`` while it was writing another one."""
+    return file.name.startswith(PASSING)
+
 
 def write(file: Path, data: bytes, *, durable: bool = False) -> None:
     """Write ``file`` with its folders; readers see the old bytes or the new ones, nothing between.
@@ -22,7 +39,7 @@ def write(file: Path, data: bytes, *, durable: bool = False) -> None:
     """
     with _told(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".new-", dir=file.parent)
+        handle, name = tempfile.mkstemp(prefix=PASSING, dir=file.parent)
         try:
             with os.fdopen(handle, "wb") as out:
                 out.write(data)
@@ -39,7 +56,8 @@ def write(file: Path, data: bytes, *, durable: bool = False) -> None:
 def append(file: Path, data: bytes, *, durable: bool = True) -> None:
     """Add ``data`` to ``file``; if the disk has no room, ``file`` stays as it was.
 
-    ``durable`` waits until the disk has it, and all that was added before.  Raises ``EnvironmentProblem`` if the disk is full or the folder cannot be written.
+    ``durable`` waits until the disk has it, and all that was added before.  Raises ``EnvironmentProblem`` if
+    the disk is full or the folder cannot be written.
     """
     with _told(file):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,7 @@ class PythonGit:
 class _Started:
     def __init__(self, process: Any) -> None:  # noqa: ANN401 - GitPython's type for it is private
         self._process = process
-        self.stdin: IO[bytes] = process.stdin
+        self.stdin: IO[bytes] | None = process.stdin
         self.stdout: IO[bytes] = process.stdout
 
     def wait(self) -> None:

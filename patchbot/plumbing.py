@@ -28,7 +28,7 @@ class GitMissing(Exception):  # noqa: N818 - see GitFailed
 class Process(Protocol):
     """A git that runs."""
 
-    stdin: IO[bytes]
+    stdin: IO[bytes] | None  # None if it was given a file to read
     stdout: IO[bytes]
 
     def wait(self) -> None:
@@ -95,7 +95,7 @@ class _Started:
         self._child = child
         assert child.stdout is not None  # noqa: S101 - `tools.start` opens it
         self.stdout: IO[bytes] = child.stdout
-        self.stdin: IO[bytes] = child.stdin or child.stdout
+        self.stdin: IO[bytes] | None = child.stdin
 
     def wait(self) -> None:
         _, words = self._child.communicate()

@@ -80,10 +80,11 @@ class Reader:
             self._ahead[oid] = found
 
     def _ask(self, names: Sequence[str]) -> None:
-        process = self._running()
+        stdin = self._running().stdin
+        assert stdin is not None  # noqa: S101 - it was started to be asked
         with suppress(BrokenPipeError):  # a git that has died says nothing to `_answer` either
-            process.stdin.write("".join(f"{name}\n" for name in names).encode())
-            process.stdin.flush()
+            stdin.write("".join(f"{name}\n" for name in names).encode())
+            stdin.flush()
 
     def _running(self) -> Process:
         if self._process is None:

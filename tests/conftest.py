@@ -8,7 +8,10 @@ import socket
 from pathlib import Path
 
 import pytest
+from support.commands import Run
 from support.upstream import Upstream
+
+from patchbot import cli
 
 REAL_HOME = Path.home()
 
@@ -48,6 +51,18 @@ def _loopback_only(connect: object) -> object:
         return connect(self, address)  # type: ignore[operator]
 
     return checked
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process; return exit code, stdout and stderr."""
+
+    def call(*argv: str) -> tuple[int, str, str]:
+        code = cli.run_cli(argv)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
 
 
 @pytest.fixture

@@ -6,29 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
+from support.commands import Run
 from support.upstream import Upstream
 
 from patchbot import cli
 from patchbot.cli.group import HOMES
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line in this process; return exit code, stdout and stderr."""
-
-    def call(*argv: str) -> tuple[int, str, str]:
-        code = cli.run_cli(argv)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from patchbot.errors import ConfigError, UsageError
-from patchbot.fork.naming import registry_key
-from patchbot.model import ClosureMode, ForkedRelease, Release
+from patchbot.model import ClosureMode, ForkedRelease, Release, registry_key
 
 FILE_NAME = "published.toml"
 SCHEMA = 1

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from patchbot.errors import ConfigError
-from patchbot.model import Release
+from patchbot.model import Release, registry_key
 
 MAX_NAME = 64  # the limit of crates.io, kellnr and cargo's own index code
 
@@ -44,11 +44,6 @@ def package_name(upstream: str, release: Release, *, revision: int = 1, twin: bo
 def library_name(package: str) -> str:
     """Return the name that Rust code uses for a package: ``wasmtime-v8-0-1`` is ``wasmtime_v8_0_1``."""
     return package.replace("-", "_")
-
-
-def registry_key(name: str) -> str:
-    """Return what a registry tells names apart by: neither case nor ``-`` and ``_`` count."""
-    return name.lower().replace("_", "-")
 
 
 def refuse_twins(names: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         MissingCrate,
         index_path,
         index_prefix,
+        registry_key,
     )
     from patchbot.model.files import TreeFile
     from patchbot.model.forks import (
@@ -81,6 +82,7 @@ __all__ = [
     "index_path",
     "index_prefix",
     "links_variable",
+    "registry_key",
     "spoken_list",
     "suffixed_links_key",
 ]
@@ -96,6 +98,7 @@ _HOMES = {
         "MissingCrate",
         "index_path",
         "index_prefix",
+        "registry_key",
     ),
     "files": ("TreeFile",),
     "forks": (

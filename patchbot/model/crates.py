@@ -167,6 +167,11 @@ def index_prefix(name: str) -> str:
             return f"{name[:2]}/{name[2:4]}"
 
 
+def registry_key(name: str) -> str:
+    """Return what a registry tells names apart by: neither case nor ``-`` and ``_`` count."""
+    return name.lower().replace("_", "-")
+
+
 def index_path(name: str) -> str:
     """Return where an index keeps the crate ``name``: ``wa/sm/wasmtime``, ``3/m/mio``, ``1/a``.
 

@@ -31,13 +31,12 @@ def apply(folder: Path, changes: Changes) -> None:
 def complete(folder: Path) -> bool:
     """Finish what a killed run had begun; return whether there was anything.  Callers hold the lock."""
     file = folder / PENDING
-    try:
-        told = json.loads(file.read_bytes())
-        changes = {path: None if data is None else data.encode("latin-1") for path, data in told.items()}
-    except FileNotFoundError:
+    data = files.read(file)
+    if data is None:
         return False
-    except OSError as error:
-        raise EnvironmentProblem(f"cannot be read: {error.strerror}", where=file) from None
+    try:
+        told = json.loads(data)
+        changes = {path: None if text is None else text.encode("latin-1") for path, text in told.items()}
     except (ValueError, AttributeError) as error:
         raise PublishError(
             f"is damaged: {error!r}", where=file, hint="patchbot registry verify says what is left"

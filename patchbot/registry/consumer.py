@@ -17,17 +17,8 @@ def cargo_config(name: str, index: str, folder: Path) -> str:
     The canonical index URL stands in the crates and in lockfiles; source replacement (cargo book, "Source
     Replacement") points it at a folder here and may point it at a server tomorrow, with the same lockfile.
     """
-    return (
-        f"[registries.{name}]\n"
-        f"index = {_string(index)}\n"
-        "\n"
-        f"[source.{name}]\n"
-        f"registry = {_string(index)}\n"
-        f'replace-with = "{name}-local"\n'
-        "\n"
-        f"[source.{name}-local]\n"
-        f"local-registry = {_string(str(folder))}\n"
-    )
+    here = f"[source.{name}-local]\nlocal-registry = {_string(str(folder))}\n"
+    return f"{_replaced(name, index, f'{name}-local')}\n{here}"
 
 
 def served_config(name: str, index: str, served: str) -> str:
@@ -37,18 +28,8 @@ def served_config(name: str, index: str, served: str) -> str:
     ``CARGO_REGISTRIES_<NAME>_SERVED_TOKEN``, and wants to be told so where a registry asks readers for one
     (cargo book, "Registry Authentication").  Lockfiles are those of ``cargo_config``, byte for byte.
     """
-    return (
-        f"[registries.{name}]\n"
-        f"index = {_string(index)}\n"
-        "\n"
-        f"[source.{name}]\n"
-        f"registry = {_string(index)}\n"
-        f'replace-with = "{name}-served"\n'
-        "\n"
-        f"[registries.{name}-served]\n"
-        f"index = {_string(served)}\n"
-        'credential-provider = ["cargo:token"]\n'
-    )
+    there = f'[registries.{name}-served]\nindex = {_string(served)}\ncredential-provider = ["cargo:token"]\n'
+    return f"{_replaced(name, index, f'{name}-served')}\n{there}"
 
 
 def served_index(url: str) -> str:
@@ -66,6 +47,18 @@ def served_index(url: str) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise UsageError(f"{url!r} has more than an address in it", hint="tokens go into the environment")
     return index
+
+
+def _replaced(name: str, index: str, by: str) -> str:
+    """Return the lines that name a registry and say what stands in its place."""
+    return (
+        f"[registries.{name}]\n"
+        f"index = {_string(index)}\n"
+        "\n"
+        f"[source.{name}]\n"
+        f"registry = {_string(index)}\n"
+        f'replace-with = "{by}"\n'
+    )
 
 
 def _string(text: str) -> str:

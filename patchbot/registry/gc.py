@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from patchbot import files
 from patchbot.errors import PublishError
 from patchbot.model import IndexEntry
 from patchbot.registry import changes
@@ -37,7 +38,7 @@ def leftovers(registry: LocalRegistry) -> tuple[Waste, ...]:
         if not file.is_file():
             continue
         place = file.relative_to(registry.folder).as_posix()
-        if file.name.startswith(".new-"):
+        if files.is_leftover(file):
             found.append(Waste(place, file.stat().st_size, "was being written when a run was killed"))
         elif file.parent == registry.folder and file.suffix == ".crate" and file.name not in named:
             found.append(Waste(place, file.stat().st_size, "has no index line"))

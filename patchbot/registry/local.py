@@ -19,10 +19,15 @@ from typing import Protocol
 
 from patchbot import files
 from patchbot.errors import EnvironmentProblem, PublishError
-from patchbot.model import IndexEntry, index_path
+from patchbot.model import IndexEntry, index_path, registry_key
 from patchbot.registry import changes, lines
 
 REMOVED = "removed"  # a JSON line per version that was taken out, so that its name never means other bytes
+
+NEW_REVISION = (
+    "a published crate never changes: give the release a new revision in patchbot.toml "
+    '([fork.revisions], as in "8.0.1" = 2)'
+)
 
 Version = tuple[str, str]  # a crate's name and version
 
@@ -74,7 +79,7 @@ class LocalRegistry:
         """Return the index lines of a crate.  Raises ``PublishError`` if one of them is none."""
         file = self.index_file(name)
         try:
-            return lines.read(read_bytes(file) or b"")
+            return lines.read(files.read(file) or b"")
         except ValueError as error:
             raise PublishError(
                 f"is damaged: {error}", where=file, hint="restore it, or publish anew"
@@ -98,7 +103,7 @@ class LocalRegistry:
         """Return the versions that were taken out, with the digest of their ``.crate`` files."""
         file = self.folder / REMOVED
         try:
-            rows = [json.loads(line) for line in (read_bytes(file) or b"").splitlines()]
+            rows = [json.loads(line) for line in (files.read(file) or b"").splitlines()]
             return {(row["name"], row["vers"]): row["cksum"] for row in rows}
         except (ValueError, KeyError, TypeError) as error:
             raise PublishError(f"is damaged: {error!r}", where=file, hint="restore it") from None
@@ -142,18 +147,18 @@ class LocalRegistry:
                     f"{entry.name} {entry.version} was published as {gone} and removed, and would now be "
                     f"{entry.sha256}",
                     where=self.folder / REMOVED,
-                    hint=_NEW_REVISION,
+                    hint=f"{NEW_REVISION}, or use another registry directory",
                 )
             return State.NEW
         file = self.crate_file(entry.name, entry.version)
-        data = read_bytes(file)
+        data = files.read(file)
         found = hashlib.sha256(data).hexdigest() if data is not None else "no file"
         for where, sha256 in ((self.index_file(entry.name), known.sha256), (file, found)):
             if sha256 != entry.sha256:
                 raise Taken(
                     f"{entry.name} {entry.version} is published as {sha256}, and would now be {entry.sha256}",
                     where=where,
-                    hint=_NEW_REVISION,
+                    hint=f"{NEW_REVISION}, or use another registry directory",
                 )
         if not lines.same(known, entry):
             raise Taken(
@@ -173,8 +178,8 @@ class LocalRegistry:
                         f"{entry.name} {known.version} is published, and {entry.version} is the same to cargo"
                     )
             if names is None:
-                names = {folded(name): name for name in self.names()}
-            twin = names.setdefault(folded(entry.name), entry.name.lower())
+                names = {registry_key(name): name for name in self.names()}
+            twin = names.setdefault(registry_key(entry.name), entry.name.lower())
             if twin != entry.name.lower():
                 raise Taken(f"{twin} is published, and {entry.name} is the same name to cargo")
 
@@ -264,28 +269,7 @@ class LocalRegistry:
         return file.relative_to(self.folder).as_posix()
 
 
-_NEW_REVISION = (
-    "a published crate never changes: give the release a new revision in patchbot.toml "
-    '([fork.revisions], as in "8.0.1" = 2), or use another registry directory'
-)
-
-
-def folded(name: str) -> str:
-    """Return what two names have in common that are one to cargo: case, ``-`` and ``_`` do not count."""
-    return name.lower().replace("_", "-")
-
-
 def refuse_unreadable(error: OSError) -> None:
     """Raise ``EnvironmentProblem`` for a folder that ``os.walk`` would pass over: what is in it is not lost."""
     if not isinstance(error, FileNotFoundError):
         raise EnvironmentProblem(f"cannot be read: {error.strerror}", where=error.filename)
-
-
-def read_bytes(file: Path) -> bytes | None:
-    """Return the bytes of ``file``, or None if there is none."""
-    try:
-        return file.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise EnvironmentProblem(f"cannot be read: {error.strerror}", where=file) from None

@@ -17,7 +17,7 @@ from patchbot import files
 from patchbot.errors import PublishError
 from patchbot.model import DependencyKind, IndexEntry
 from patchbot.registry import changes
-from patchbot.registry.local import LocalRegistry, Version, read_bytes
+from patchbot.registry.local import LocalRegistry, Version
 
 DOWNLOAD = "crates/{crate}/{crate}-{version}.crate"
 _CONFIG = "index/config.json"
@@ -56,7 +56,7 @@ def export(registry: LocalRegistry, folder: Path, base: str, *, dry_run: bool = 
             f"index/{_below(registry, name)}": registry.index_file(name) for name in dict.fromkeys(order)
         }
         for place, source in (*crates.items(), *index.items()):
-            _put(out, folder, place, read_bytes(source) or b"", dry_run=dry_run)
+            _put(out, folder, place, files.read(source) or b"", dry_run=dry_run)
         for place in gone:
             out.removed.append(place)
             if not dry_run:
@@ -97,7 +97,7 @@ def _below(registry: LocalRegistry, name: str) -> str:
 def _sound(registry: LocalRegistry, entry: IndexEntry) -> Path:
     """Return a crate's file if it has the bytes that the index says."""
     file = registry.crate_file(entry.name, entry.version)
-    data = read_bytes(file)
+    data = files.read(file)
     if data is None or hashlib.sha256(data).hexdigest() != entry.sha256:
         raise PublishError(
             "is not what the index says", where=file, hint="patchbot registry verify says all that is wrong"
@@ -107,9 +107,11 @@ def _sound(registry: LocalRegistry, entry: IndexEntry) -> Path:
 
 def _stale(registry: LocalRegistry, folder: Path, entries: dict[Version, IndexEntry]) -> list[str]:
     """Return the files of an earlier export that are no more: index files, then crates, then what a killed one left."""
-    left = [f.relative_to(folder).as_posix() for f in folder.rglob(".new-*")]  # of an export that was killed
+    left = [
+        f.relative_to(folder).as_posix() for f in folder.rglob(f"{files.PASSING}*")
+    ]  # of an export that was killed
     if not (folder / _CONFIG).is_file():
-        if any(file.is_file() and not file.name.startswith(".new-") for file in folder.rglob("*")):
+        if any(file.is_file() and not files.is_leftover(file) for file in folder.rglob("*")):
             raise PublishError(
                 "is not empty and holds no export",
                 where=folder,
@@ -148,7 +150,7 @@ def _refuse_other(
 
 
 def _put(out: Exported, folder: Path, place: str, data: bytes, *, dry_run: bool) -> None:
-    if read_bytes(folder / place) == data:
+    if files.read(folder / place) == data:
         out.kept += 1
         return
     out.written.append(place)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from patchbot.model import DependencyKind, IndexEntry, JsonObject, index_path
+from patchbot import files
+from patchbot.model import DependencyKind, IndexEntry, JsonObject, index_path, registry_key
 from patchbot.registry import changes, lines
-from patchbot.registry.local import REMOVED, LocalRegistry, Version, folded, read_bytes, refuse_unreadable
+from patchbot.registry.local import REMOVED, LocalRegistry, Version, refuse_unreadable
 
 _OWN = frozenset({".lock", changes.PENDING, REMOVED})
 
@@ -96,13 +97,13 @@ def _files(folder: Path) -> Iterator[str]:
 def _index_file(out: Verified, place: str, file: Path, entries: dict[Version, IndexEntry]) -> None:
     where = f"index/{place}"
     name = file.name
-    if name.startswith(".new-"):
+    if files.is_leftover(file):
         out.leftovers.append(where)
         return
     if place != index_path(name):
         out.strangers.append(where)
         return
-    for number, raw in enumerate((read_bytes(file) or b"").splitlines(), 1):
+    for number, raw in enumerate((files.read(file) or b"").splitlines(), 1):
         try:
             entry = lines.read(raw)[0].entry
         except (ValueError, IndexError) as error:
@@ -127,7 +128,7 @@ def _names(out: Verified, entries: Iterable[Version]) -> None:
     names: dict[str, set[str]] = defaultdict(set)
     versions: dict[Version, set[str]] = defaultdict(set)
     for name, version in entries:
-        names[folded(name)].add(name)
+        names[registry_key(name)].add(name)
         versions[name, version.partition("+")[0]].add(version)
     for twins in names.values():
         if len(twins) > 1:
@@ -145,10 +146,10 @@ def _crates(out: Verified, registry: LocalRegistry, entries: dict[Version, Index
     for place in sorted(_files(registry.folder)):
         if place.startswith("index/") or place in wanted or place in _OWN:
             continue
-        left = place.startswith(".new-") or (place.endswith(".crate") and "/" not in place)
+        left = files.is_leftover(Path(place)) or (place.endswith(".crate") and "/" not in place)
         (out.leftovers if left else out.strangers).append(place)
     for place, entry in sorted(wanted.items()):
-        data = read_bytes(registry.folder / place)
+        data = files.read(registry.folder / place)
         if data is None:
             out.findings.append(Finding(Fault.NO_CRATE, place, f"the index has {entry.name} {entry.version}"))
             continue

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchbot.errors import ConfigError
-from patchbot.fork import closure, forge, ledger, naming
+from patchbot.fork import closure, forge, ledger
 from patchbot.fork.ledger import Ledger, PublishedCrate, PublishedRelease
-from patchbot.model import ClosureMode, ForkedRelease, Release
+from patchbot.model import ClosureMode, ForkedRelease, Release, registry_key
 
 SERIES = "5" * 64
 
@@ -231,7 +231,7 @@ def whole(drawn: list[PublishedRelease]) -> Ledger:
     names: set[tuple[str, str]] = set()
     kept = []
     for row in drawn:
-        theirs = [(row.index, naming.registry_key(crate.name)) for crate in row.crates]
+        theirs = [(row.index, registry_key(crate.name)) for crate in row.crates]
         if row.key not in keys and not names & set(theirs) and len(set(theirs)) == len(theirs):
             keys.add(row.key)
             names |= set(theirs)
@@ -272,7 +272,7 @@ def test_no_name_ever_has_two_contents_however_it_is_published(tries: list[Forke
             continue
         there = ledger.parse(ledger.render(ledger.with_published(there, [release])), where="")
         for crate in release.crates:
-            key = (release.index, naming.registry_key(crate.entry.name))
+            key = (release.index, registry_key(crate.entry.name))
             assert held.setdefault(key, crate.entry.sha256) == crate.entry.sha256
     # publishing again what is published changes nothing
     kept = [r for r in tries if not ledger.refusals(there, [r])]

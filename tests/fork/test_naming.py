@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from patchbot.errors import ConfigError
 from patchbot.fork import naming
-from patchbot.model import Release
+from patchbot.model import Release, registry_key
 
 # Crates that look like forks already, and pre-releases that look like parts of a name.
 AWKWARD = ("a", "a-v1-0-0", "a-r2", "a-bare", "a-v1-0-0-bare", "a-v1-0-0-rc-1", "a1", "a-1", "a-v1", "v1-0-0")
@@ -79,9 +79,9 @@ def test_to_a_registry_two_names_are_one_only_if_all_that_they_say_is(
     one: tuple[str, Release, int, bool], other: tuple[str, Release, int, bool]
 ) -> None:
     def taken(crate: str, release: Release, revision: int, twin: bool) -> str:  # noqa: FBT001 - drawn
-        return naming.registry_key(naming.package_name(crate, release, revision=revision, twin=twin))
+        return registry_key(naming.package_name(crate, release, revision=revision, twin=twin))
 
-    same = (naming.registry_key(one[0]), *one[1:]) == (naming.registry_key(other[0]), *other[1:])
+    same = (registry_key(one[0]), *one[1:]) == (registry_key(other[0]), *other[1:])
     assert (taken(*one) == taken(*other)) == same
     # near misses, which chance does not find: all else the same
     crate, release, revision, twin = one

@@ -6,17 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from support.commands import Run
 from support.repository import Repository, originals, tree
 from support.upstream import Upstream
 
 from patchbot import config as configs
 from patchbot import remote
-from patchbot.cli import run_cli
 from patchbot.errors import EnvironmentProblem, Findings, PatchbotError, RepositoryError, UsageError
 from patchbot.model import Inventory, Release
 from patchbot.pipeline import git_source, many
@@ -28,8 +28,6 @@ from patchbot.upstream import tags
 
 BARE = Release(8, 0, 1)
 VERSIONED = Release(12, 0, 2)
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -47,16 +45,6 @@ def repository(tmp_path: Path, upstream: Upstream) -> Repository:
 def work(project: Path, repository: Repository) -> Iterator[Workspace]:
     with workspace(configs.load(project), Reporter(quiet=True)) as opened:
         yield opened
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*argv: str) -> tuple[int, str, str]:
-        code = run_cli(argv)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def sync(

@@ -16,28 +16,17 @@ from typing import Any
 import pytest
 from registry import killed, sent, tiny
 from registry.test_local import made
+from support.commands import Run
 
-from patchbot import cli, files
 from patchbot import config as configs
+from patchbot import files
 from patchbot.errors import ConfigError, UsageError
 from patchbot.pipeline import hosting
 from patchbot.registry import changes
 from patchbot.registry.local import LocalRegistry
 
-Run = Callable[..., tuple[int, str, str]]
-
 RELEASES = [tiny.forks("1.2.3"), tiny.forks("1.2.30")]
 CRATES = [crate for release in RELEASES for crate in release.crates]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*argv: str) -> tuple[int, str, str]:
-        code = cli.run_cli(argv)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -10,15 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.commands import Run
 
 from patchbot import cli
-
-Cli = Callable[..., tuple[int, str, str]]
 
 LIB = "".join(f"line {n} of the library\n" for n in range(30))
 FILES = {"src/lib.rs": LIB, "README": "words\n", "only/old": "old\n"}
@@ -83,15 +82,9 @@ def repo(model: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Cli:
+def run(run: Run) -> Run:
     """Run ``rebase`` in this process; return exit code, stdout and stderr."""
-
-    def call(*argv: str | Path) -> tuple[int, str, str]:
-        code = cli.run_cli(["rebase", *map(str, argv)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return lambda *argv: run("rebase", *map(str, argv))
 
 
 def contents(place: Path) -> dict[str, bytes]:
@@ -118,7 +111,7 @@ def exported(repo: Path, place: Path) -> Path:
 # -- what a run says -----------------------------------------------------------------------------------
 
 
-def test_an_open_patch_is_exit_code_5_and_the_others_are_done(repo: Path, tmp_path: Path, run: Cli) -> None:
+def test_an_open_patch_is_exit_code_5_and_the_others_are_done(repo: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
     code, text, _ = run("--repo", repo, "--commits", "base..topic", "--onto", "onto", "--out", out)
     assert code == 5
@@ -144,7 +137,7 @@ def test_an_open_patch_is_exit_code_5_and_the_others_are_done(repo: Path, tmp_pa
     )
 
 
-def test_the_json_has_what_others_rely_on(repo: Path, run: Cli) -> None:
+def test_the_json_has_what_others_rely_on(repo: Path, run: Run) -> None:
     code, text, _ = run("--repo", repo, "--commits", "base..topic", "--onto", "onto", "--json")
     assert code == 5
     data = json.loads(text)
@@ -163,7 +156,7 @@ def test_the_json_has_what_others_rely_on(repo: Path, run: Cli) -> None:
     assert all(isinstance(p["notes"], list) and isinstance(p["subject"], str) for p in data["patches"])
 
 
-def test_a_folder_and_a_range_give_the_same(repo: Path, tmp_path: Path, run: Cli) -> None:
+def test_a_folder_and_a_range_give_the_same(repo: Path, tmp_path: Path, run: Run) -> None:
     carried = exported(repo, tmp_path / "carried")
     _, one, _ = run("--repo", repo, "--from", "base", "--patches", carried, "--onto", "onto", "--json")
     _, two, _ = run("--repo", repo, "--commits", "base..topic", "--onto", "onto", "--json")
@@ -171,7 +164,7 @@ def test_a_folder_and_a_range_give_the_same(repo: Path, tmp_path: Path, run: Cli
     assert json.loads(one)["result_commit"] == json.loads(two)["result_commit"]
 
 
-def test_nothing_open_is_exit_code_0_and_the_commit_is_in_the_repository(repo: Path, run: Cli) -> None:
+def test_nothing_open_is_exit_code_0_and_the_commit_is_in_the_repository(repo: Path, run: Run) -> None:
     code, text, _ = run("--repo", repo, "--commits", "base..topic~2", "--onto", "onto", "--json")
     assert code == 0
     tip = json.loads(text)["result_commit"]
@@ -182,7 +175,7 @@ def test_nothing_open_is_exit_code_0_and_the_commit_is_in_the_repository(repo: P
     git(repo, "fsck", "--strict")
 
 
-def test_onto_may_be_a_tree_a_tag_or_a_folder_of_one(repo: Path, run: Cli) -> None:
+def test_onto_may_be_a_tree_a_tag_or_a_folder_of_one(repo: Path, run: Run) -> None:
     git(repo, "tag", "-a", "-m", "a tag", "release", "onto")
     tips = []
     for onto in ("release", "onto^{tree}", git(repo, "rev-parse", "onto^{tree}").strip(), "onto"):
@@ -219,7 +212,7 @@ def test_onto_may_be_a_tree_a_tag_or_a_folder_of_one(repo: Path, run: Cli) -> No
     ],
 )
 def test_what_cannot_be_asked_for_is_exit_code_2(
-    repo: Path, run: Cli, argv: Sequence[str], what: str, monkeypatch: pytest.MonkeyPatch
+    repo: Path, run: Run, argv: Sequence[str], what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = git(repo, "rev-parse", "base^{tree}").strip()
     merged = git(repo, "commit-tree", "-m", "m", "-p", "topic", "-p", "onto", tree).strip()
@@ -233,7 +226,7 @@ def test_what_cannot_be_asked_for_is_exit_code_2(
 
 
 @pytest.mark.parametrize("place", ["nowhere", "file", "folder"])
-def test_what_is_no_repository_is_told(tmp_path: Path, run: Cli, place: str) -> None:
+def test_what_is_no_repository_is_told(tmp_path: Path, run: Run, place: str) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder").mkdir()
     code, _, told = run("--repo", tmp_path / place, "--commits", "a..b", "--onto", "c")
@@ -244,7 +237,7 @@ def test_what_is_no_repository_is_told(tmp_path: Path, run: Cli, place: str) -> 
 # -- where it is written --------------------------------------------------------------------------------
 
 
-def test_an_out_folder_that_is_not_ours_is_left_alone(repo: Path, tmp_path: Path, run: Cli) -> None:
+def test_an_out_folder_that_is_not_ours_is_left_alone(repo: Path, tmp_path: Path, run: Run) -> None:
     carried = exported(repo, tmp_path / "carried")
     (carried / "series").write_text("".join(f"{file.name}\n" for file in sorted(carried.glob("*.patch"))))
     for name, files in {
@@ -270,7 +263,7 @@ def test_an_out_folder_that_is_not_ours_is_left_alone(repo: Path, tmp_path: Path
 
 
 def test_an_out_folder_of_an_earlier_run_is_replaced_and_a_deep_new_one_made(
-    repo: Path, tmp_path: Path, run: Cli
+    repo: Path, tmp_path: Path, run: Run
 ) -> None:
     out = tmp_path / "new" / "deep" / "out"
     assert run("--repo", repo, "--commits", "base..topic", "--onto", "onto", "--out", out)[0] == 5
@@ -280,7 +273,7 @@ def test_an_out_folder_of_an_earlier_run_is_replaced_and_a_deep_new_one_made(
     assert [f.name for f in out.parent.iterdir()] == ["out"]
 
 
-def test_without_a_writable_place_nothing_is_half_written(repo: Path, tmp_path: Path, run: Cli) -> None:
+def test_without_a_writable_place_nothing_is_half_written(repo: Path, tmp_path: Path, run: Run) -> None:
     (tmp_path / "file").write_text("x")
     code, _, told = run(
         "--repo", repo, "--commits", "base..topic", "--onto", "onto", "--out", tmp_path / "file" / "out"
@@ -316,7 +309,7 @@ def test_two_runs_at_once_leave_one_whole_result(repo: Path, tmp_path: Path) -> 
 
 
 def test_a_run_that_is_killed_leaves_an_old_or_a_new_folder_whole(
-    repo: Path, tmp_path: Path, run: Cli
+    repo: Path, tmp_path: Path, run: Run
 ) -> None:
     out, other, scratch = tmp_path / "out", tmp_path / "other", tmp_path / "scratch"
     scratch.mkdir()
@@ -398,7 +391,7 @@ def shaped(repo: Path, tmp_path: Path, shape: str) -> Path:
     ["plain", "dirty", "bare", "worktree", "subfolder", "gitdir", "shallow", "borrower", "odd path", "link"],
 )
 def test_nothing_of_the_repository_changes_but_its_objects(
-    repo: Path, tmp_path: Path, run: Cli, shape: str
+    repo: Path, tmp_path: Path, run: Run, shape: str
 ) -> None:
     place = shaped(repo, tmp_path, shape)
     before = snapshot(tmp_path)
@@ -411,7 +404,7 @@ def test_nothing_of_the_repository_changes_but_its_objects(
     assert git(place, "log", "-1", "--format=%s", data["result_commit"]) == "one: change a line\n"
 
 
-def test_a_repository_with_long_object_ids(tmp_path: Path, run: Cli) -> None:
+def test_a_repository_with_long_object_ids(tmp_path: Path, run: Run) -> None:
     place = made(tmp_path / "long", "--object-format=sha256")
     carried = exported(place, tmp_path / "carried")
     before = snapshot(tmp_path)
@@ -426,7 +419,7 @@ def test_a_repository_with_long_object_ids(tmp_path: Path, run: Cli) -> None:
 
 
 def test_a_repository_that_cannot_be_written_still_gives_the_series(
-    repo: Path, tmp_path: Path, run: Cli
+    repo: Path, tmp_path: Path, run: Run
 ) -> None:
     # a folder without write permission would not stop root; a file in the place of a folder stops anybody
     assert not list((repo / ".git/objects/pack").glob("*"))
@@ -445,7 +438,7 @@ def test_a_repository_that_cannot_be_written_still_gives_the_series(
     assert snapshot(tmp_path) == before
 
 
-def test_a_damaged_object_is_told_and_never_passed_over(repo: Path, tmp_path: Path, run: Cli) -> None:
+def test_a_damaged_object_is_told_and_never_passed_over(repo: Path, tmp_path: Path, run: Run) -> None:
     blob = git(repo, "rev-parse", "topic~2:src/lib.rs").strip()
     file = repo / ".git/objects" / blob[:2] / blob[2:]
     file.chmod(0o644)
@@ -570,7 +563,7 @@ def hostile(tmp_path: Path, repo: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def test_no_setting_of_user_or_repository_changes_a_byte(
-    tmp_path: Path, run: Cli, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repo = made(tmp_path / "repo")
     attributes = "*.rs -diff merge=ours filter=x text eol=crlf\n* ident working-tree-encoding=UTF-16\n"
@@ -686,7 +679,7 @@ def new(path: str, mode: str = "100644") -> str:
     ],
 )
 def test_a_bad_patch_is_exit_code_4_with_its_line_and_nothing_is_written(
-    repo: Path, tmp_path: Path, run: Cli, files: Mapping[str, str], where: str, what: str
+    repo: Path, tmp_path: Path, run: Run, files: Mapping[str, str], where: str, what: str
 ) -> None:
     carried = tmp_path / "carried"
     carried.mkdir()
@@ -707,7 +700,7 @@ def test_a_bad_patch_is_exit_code_4_with_its_line_and_nothing_is_written(
     "ids", ["", "index 0000000..0000000\n", "index {old:.7}..{new:.7} 100644\n", "index {old}..{new}\n"]
 )
 def test_short_ids_and_none_do_where_the_file_is_the_one(
-    repo: Path, tmp_path: Path, run: Cli, ids: str
+    repo: Path, tmp_path: Path, run: Run, ids: str
 ) -> None:
     carried = tmp_path / "carried"
     carried.mkdir()
@@ -721,7 +714,7 @@ def test_short_ids_and_none_do_where_the_file_is_the_one(
     assert git(repo, "show", f"{json.loads(text)['result_commit']}:README") == "x\n"
 
 
-def test_patches_that_are_not_in_the_order_are_named(repo: Path, tmp_path: Path, run: Cli) -> None:
+def test_patches_that_are_not_in_the_order_are_named(repo: Path, tmp_path: Path, run: Run) -> None:
     carried = exported(repo, tmp_path / "carried")
     first, *others = sorted(file.name for file in carried.iterdir())
     (carried / "series").write_text(f"# the order\n\n{first}  # -p1 is usual\n")
@@ -737,7 +730,7 @@ def test_patches_that_are_not_in_the_order_are_named(repo: Path, tmp_path: Path,
 @pytest.mark.parametrize(
     "message", ["", "[tag] words", "words\n\nFrom here on\n>From x\n--\nend", "Grüße\n\n“x”", "a  b"]
 )
-def test_a_message_comes_back_as_it_was(repo: Path, tmp_path: Path, run: Cli, message: str) -> None:
+def test_a_message_comes_back_as_it_was(repo: Path, tmp_path: Path, run: Run, message: str) -> None:
     git(repo, "checkout", "--quiet", "-b", "more", "base")
     (repo / "README").write_text("more\n")
     git(
@@ -764,7 +757,7 @@ def test_a_message_comes_back_as_it_was(repo: Path, tmp_path: Path, run: Cli, me
 
 
 @pytest.mark.parametrize("line", ["---", "diff --git a/x b/x"])
-def test_a_message_that_a_mail_would_cut_is_refused(repo: Path, tmp_path: Path, run: Cli, line: str) -> None:
+def test_a_message_that_a_mail_would_cut_is_refused(repo: Path, tmp_path: Path, run: Run, line: str) -> None:
     git(repo, "checkout", "--quiet", "-b", "more", "base")
     (repo / "src/lib.rs").write_text(LIB.replace("line 9 ", "line nine "))
     git(repo, "commit", "--quiet", "--cleanup=verbatim", "-am", f"words\n\none\n{line}\ntwo\n")
@@ -792,7 +785,7 @@ def many(repo: Path, count: int) -> None:
     git(repo, "fast-import", "--quiet", "--force", stdin=b"".join(rows))
 
 
-def test_some_hundred_patches_keep_their_order(repo: Path, tmp_path: Path, run: Cli) -> None:
+def test_some_hundred_patches_keep_their_order(repo: Path, tmp_path: Path, run: Run) -> None:
     many(repo, 300)
     out = tmp_path / "out"
     code, text, _ = run("--repo", repo, "--commits", "base..many", "--onto", "onto", "--out", out, "--json")
@@ -804,7 +797,7 @@ def test_some_hundred_patches_keep_their_order(repo: Path, tmp_path: Path, run: 
     assert (out / "series").read_text().split()[:3] == ["words.patch", "words-2.patch", "words-3.patch"]
 
 
-def test_a_reader_may_look_on_while_results_change(repo: Path, tmp_path: Path, run: Cli) -> None:
+def test_a_reader_may_look_on_while_results_change(repo: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
     assert run("--repo", repo, "--commits", "base..topic", "--onto", "onto", "--out", out)[0] == 5
     stop, odd = threading.Event(), []

@@ -28,7 +28,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "home"
-        self.project = folder / "work" / "project"
+        self.project = folder / "above" / "project"
         self.home.mkdir()
         self.project.mkdir(parents=True)
 
@@ -37,7 +37,7 @@ class World:
         where.write_text(text)
 
     def program(self, name: str, text: str) -> Path:
-        file = self.folder / "work" / name
+        file = self.folder / "above" / name
         file.write_text(f"#!/usr/bin/env python3\nimport json, os, sys\n{text}\n")
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
         return file
@@ -202,8 +202,8 @@ def test_one_that_fails_says_why_and_nobody_else_is_asked(world: World) -> None:
 
 def test_an_alias_names_a_provider_relative_to_its_file(world: World) -> None:
     world.provider({"Ok": {"kind": "get", "token": "t", "cache": "never", "operation_independent": True}})
-    text = '[registries.mine]\ncredential-provider = "short"\n[credential-alias]\nshort = ["../work/provider", "x"]\n'
-    world.write(world.folder / "work" / ".cargo" / "config.toml", text)
+    text = '[registries.mine]\ncredential-provider = "short"\n[credential-alias]\nshort = ["../above/provider", "x"]\n'
+    world.write(world.folder / "above" / ".cargo" / "config.toml", text)
     assert world.token() == "t"
     assert world.asked()[0][1]["args"] == ["x"]
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from patchbot import files
-from patchbot.errors import EnvironmentProblem
 from patchbot.model import JsonObject
 from patchbot.registry.remote.pacing import Clock
 from patchbot.registry.remote.plan import Key, Parcel, Plan
@@ -93,13 +92,7 @@ class Journal:
 
 def read(file: Path) -> Iterator[Mapping[str, Any]]:
     """Yield the lines of a journal; what a killed run left of its last one is no line."""
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise EnvironmentProblem(f"cannot be read: {error.strerror}", where=file) from None
-    for line in data.splitlines(keepends=True):
+    for line in (files.read(file) or b"").splitlines(keepends=True):
         try:
             found = json.loads(line) if line.endswith(b"\n") else None
         except ValueError:
@@ -126,10 +119,7 @@ def recall(where: Path) -> dict[Known, State]:
 
 def _mend(file: Path) -> None:
     """Cut off half a line: what is added next would be part of it."""
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        return
+    data = files.read(file) or b""
     whole = data[: data.rfind(b"\n") + 1]
     if whole != data:
         files.write(file, whole, durable=True)

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from patchbot.errors import PublishError
 from patchbot.model import IndexEntry, JsonObject
+from patchbot.registry.local import NEW_REVISION
 
 Key = tuple[str, str]  # name and version
 Held = Mapping[str, Mapping[str, IndexEntry]]  # what a registry holds: name, version
@@ -155,8 +156,7 @@ def other_bytes(parcel: Parcel, found: str, *, more: int = 0) -> PublishError:
     also = f" (and {more} more are others)" if more else ""
     return PublishError(
         f"{parcel} is published as {found}, and would now be {parcel.entry.sha256}{also}",
-        hint="a published crate never changes: give the release a new revision in patchbot.toml "
-        '([fork.revisions], as in "8.0.1" = 2)',
+        hint=NEW_REVISION,
     )
 
 

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from patchbot.errors import EnvironmentProblem, PatchbotError, UsageError
-from patchbot.model import IndexEntry, Release, index_path
+from patchbot.model import IndexEntry, Release, index_path, registry_key
 from patchbot.registry import static
-from patchbot.registry.local import LocalRegistry, State, Taken, folded
+from patchbot.registry.local import LocalRegistry, State, Taken
 from patchbot.registry.serving import received
 from patchbot.registry.serving.exchange import Reply, Request, Stored, kept, stored
 from patchbot.registry.serving.received import Refusal
@@ -173,8 +173,8 @@ def _has(site: Site, name: str, version: str) -> bool:
 
 def _search(site: Site, request: Request, _: tuple[str, ...]) -> Reply:
     query = urllib.parse.parse_qs(request.target.partition("?")[2])
-    words = folded(query.get("q", [""])[0]).split()
-    found = [name for name in site.registry.names() if all(word in folded(name) for word in words)]
+    words = registry_key(query.get("q", [""])[0]).split()
+    found = [name for name in site.registry.names() if all(word in registry_key(name) for word in words)]
     wanted = query.get("per_page", ["10"])[0]
     most = min(int(wanted), _MOST) if wanted.isascii() and wanted.isdigit() else 10
     crates = []
