@@ -30,7 +30,8 @@ from patchbot.model import (
 from patchbot.symbols import cfg, places
 from patchbot.symbols.c import asm
 from patchbot.symbols.c.preprocessor import ASSEMBLER, Unit
-from patchbot.symbols.collect import Collected, collect, split
+from patchbot.symbols.collect import collect
+from patchbot.symbols.collected import Collected, split
 from patchbot.symbols.corpus import Corpus
 from patchbot.symbols.paths import CratePaths
 from patchbot.symbols.readings import Readings

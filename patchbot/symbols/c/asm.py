@@ -175,3 +175,11 @@ def _operands(text: str, at: int, end: int, use: Use) -> Iterator[AsmName]:
 
 def _name(match: re.Match[str], use: Use) -> AsmName:
     return AsmName(match["name"], match.start("name"), match.end("name"), use, bool(match["quote"]))
+
+
+_MAKES = frozenset({Use.LABEL, Use.SET, Use.COMMON})
+
+
+def first_made(text: AsmText) -> dict[str, AsmName]:
+    """Return where each name of a text is made first."""
+    return {name.text: name for name in reversed(text.names) if name.use in _MAKES}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from patchbot.model import Kind, Role, Symbol
 from patchbot.symbols import cfg
 from patchbot.symbols.c import asm
-from patchbot.symbols.collect import split
+from patchbot.symbols.collected import split
 from patchbot.symbols.scan import Scan
 from patchbot.symbols.spots import ExportSpot, Found, SourceSpot, TextSpot
 from patchbot.targets import Target

@@ -106,7 +106,7 @@ class Inputs:
                 yield f"-D{family.prefix}{value}"
         for name, define in script.defines.items():
             if cfg.on(define.cfg, target, script.options) is not False:
-                value = f"={self._whole.define(name, define.value)}" if define.value else ""
+                value = f"={self._whole.compiled.define(name, define.value)}" if define.value else ""
                 yield f"-D{name}{value}"
 
 
