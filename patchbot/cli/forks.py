@@ -51,7 +51,8 @@ def fork(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - cl
         crate, lock = options["explain"], options["beside"]
         if crate is None:
             outcome = job.run(work, chosen, until=job.Stage.FORK, beside=lock)
-            here.print(outcome.to_json(), screens.forks(outcome.to_json()["forks"]))
+            data = outcome.to_json()
+            here.print(data, screens.forks(data["forks"]))
             return 0
         synced = job.run(work, chosen, until=job.Stage.SYNC).synced
         rows = [row.to_json() for row in explain_all(work, close(work, synced, lock), crate)]

@@ -66,7 +66,8 @@ def rebase(**options: Any) -> int:  # noqa: ANN401 - click's options
         here.reporter.warn(f"{name} is not in the order file, and was left alone")
     if not result.delivered:
         here.reporter.warn("the repository cannot be written: the result's commit is not in it")
-    here.print(result.to_json(), screens.rebased(result.to_json(), options["repository"], options["out"]))
+    data = result.to_json()
+    here.print(data, screens.rebased(data, options["repository"], options["out"]))
     return ConflictError.exit_code if result.open else 0
 
 
@@ -103,7 +104,8 @@ def resolve(release: str, proceed: bool, abort: bool, **options: Any) -> int:  #
             here.print({"schema": 1, "release": str(wanted), "forgotten": forgot}, text)
             return 0
         found = stage.proceed(work, wanted) if proceed else stage.begin(work, wanted)
-        here.print(found.to_json(), screens.resolving(found.to_json()))
+        data = found.to_json()
+        here.print(data, screens.resolving(data))
         return ConflictError.exit_code if found.patch else 0
 
 

@@ -13,7 +13,7 @@ from itertools import combinations
 
 from patchbot.errors import UsageError
 from patchbot.fork.closure import Closure
-from patchbot.model import Dependency, DependencyKind, ImportedRelease, IndexEntry, Release
+from patchbot.model import ImportedRelease, IndexEntry, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def of_forks(release: ImportedRelease, closure: Closure, names: Mapping[str, str
     known = set(closure.forked)
     while waiting:
         pin, by = waiting.pop()
-        for dependency in _needed(pin.entry):
+        for dependency in pin.entry.needed:
             if dependency.package in forked:
                 continue
             yield Requirement(dependency.package, dependency.req, by, label, dependency.optional)
@@ -65,13 +65,9 @@ def of_forks(release: ImportedRelease, closure: Closure, names: Mapping[str, str
 def of_lock(entries: Iterable[tuple[IndexEntry, frozenset[str]]], label: str) -> Iterator[Requirement]:
     """Return what locked packages want of each other: index lines, each with the dependencies it really has."""
     for entry, used in entries:
-        for dependency in _needed(entry):
+        for dependency in entry.needed:
             if dependency.package in used:
                 yield Requirement(dependency.package, dependency.req, f"{entry.name} {entry.version}", label)
-
-
-def _needed(entry: IndexEntry) -> list[Dependency]:
-    return [d for d in entry.dependencies if d.kind is not DependencyKind.DEV]
 
 
 def clashes(requirements: Iterable[Requirement]) -> list[Clash]:

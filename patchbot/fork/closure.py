@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from patchbot.errors import RepositoryError
-from patchbot.model import ClosureMode, DependencyKind, ImportedRelease, spoken_list
+from patchbot.model import ClosureMode, ImportedRelease, spoken_list
 
 _SPOKEN = 2  # crates that a reason names
 
@@ -118,11 +118,7 @@ def exact_pins(release: ImportedRelease) -> dict[str, frozenset[str]]:
     """Return which of the release's other crates each one pins with ``=``."""
     names = {pin.name for pin in release.crates}
     return {
-        pin.name: frozenset(
-            d.package
-            for d in pin.entry.dependencies
-            if d.kind is not DependencyKind.DEV and d.req.startswith("=")
-        )
+        pin.name: frozenset(d.package for d in pin.entry.needed if d.req.startswith("="))
         & (names - {pin.name})
         for pin in release.crates
     }
@@ -141,12 +137,7 @@ def dependencies(release: ImportedRelease) -> dict[str, tuple[str, ...]]:
     """Return the release's own crates and which of each other they need to be built."""
     names = {pin.name for pin in release.crates}
     return {
-        pin.name: tuple(
-            sorted(
-                {d.package for d in pin.entry.dependencies if d.kind is not DependencyKind.DEV}
-                & (names - {pin.name})
-            )
-        )
+        pin.name: tuple(sorted({d.package for d in pin.entry.needed} & (names - {pin.name})))
         for pin in release.crates
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from patchbot.fork.closure import Closure, dependencies
-from patchbot.model import Dependency, DependencyKind, ImportedRelease, JsonObject
+from patchbot.model import Dependency, ImportedRelease, JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def explain(release: ImportedRelease, closure: Closure, crate: str) -> Explanati
     wanted = tuple(
         (pin.name, d)
         for pin in sorted(release.crates, key=lambda pin: pin.name)
-        for d in pin.entry.dependencies
-        if pin.name in used and d.package == crate and d.kind is not DependencyKind.DEV
+        for d in pin.entry.needed
+        if pin.name in used and d.package == crate
     )
     down = _way(within, closure.roots, {crate})
     if crate in closure.shared:

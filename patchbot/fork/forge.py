@@ -15,7 +15,6 @@ from patchbot.fork.closure import Closure
 from patchbot.model import (
     CratePin,
     Dependency,
-    DependencyKind,
     ForkedCrate,
     ForkedRelease,
     ImportedRelease,
@@ -151,7 +150,7 @@ def _notice(pin: CratePin, name: str, suffix: Suffix, licence: licences.Borrowed
 def _entry(pin: CratePin, renaming: manifest.Renaming, sha256: str) -> IndexEntry:
     """Return the index line of a fork; it must say what the manifest says."""
     name, version = renaming.packages[pin.name]
-    kept = [d for d in pin.entry.dependencies if d.kind is not DependencyKind.DEV]
+    kept = pin.entry.needed
     gone = {d.alias for d in pin.entry.dependencies} - {d.alias for d in kept}
     links = pin.entry.links
     return replace(

@@ -118,6 +118,11 @@ class IndexEntry:
     rust_version: str | None = None
     published: str = ""
 
+    @property
+    def needed(self) -> tuple[Dependency, ...]:
+        """What it takes to build the crate: all dependencies, optional ones too, but those of its tests."""
+        return tuple(d for d in self.dependencies if d.kind is not DependencyKind.DEV)
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexEntry:
         """Read one index line; raise ``KeyError``, ``TypeError`` or ``ValueError`` if it is none."""

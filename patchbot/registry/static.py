@@ -15,7 +15,7 @@ from pathlib import Path
 
 from patchbot import files
 from patchbot.errors import PublishError
-from patchbot.model import DependencyKind, IndexEntry
+from patchbot.model import IndexEntry
 from patchbot.registry import changes
 from patchbot.registry.local import LocalRegistry, Version
 
@@ -71,8 +71,7 @@ def dependencies_first(entries: Iterable[IndexEntry]) -> list[IndexEntry]:
         by_name.setdefault(entry.name, []).append(entry)
     needs = {
         name: sorted(
-            {d.package for e in versions for d in e.dependencies if d.registry is None and d.kind is not _DEV}
-            & by_name.keys() - {name}
+            {d.package for e in versions for d in e.needed if d.registry is None} & by_name.keys() - {name}
         )
         for name, versions in by_name.items()
     }
@@ -81,9 +80,6 @@ def dependencies_first(entries: Iterable[IndexEntry]) -> list[IndexEntry]:
     except graphlib.CycleError:
         order = list(by_name)
     return [entry for name in order for entry in by_name[name]]
-
-
-_DEV = DependencyKind.DEV
 
 
 def _place(version: Version) -> str:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from patchbot import files
-from patchbot.model import DependencyKind, IndexEntry, JsonObject, index_path, registry_key
+from patchbot.model import IndexEntry, JsonObject, index_path, registry_key
 from patchbot.registry import changes, lines
 from patchbot.registry.local import REMOVED, LocalRegistry, Version, refuse_unreadable
 
@@ -164,9 +164,9 @@ def _crates(out: Verified, registry: LocalRegistry, entries: dict[Version, Index
 def _dependencies(out: Verified, entries: dict[Version, IndexEntry]) -> None:
     names = {name for name, _ in entries}
     for entry in entries.values():
-        for dependency in entry.dependencies:
-            if dependency.registry is not None or dependency.kind is DependencyKind.DEV:
-                continue  # somebody else's, or a thing that cargo asks for in a workspace alone
+        for dependency in entry.needed:  # the others cargo asks for in a workspace alone
+            if dependency.registry is not None:
+                continue  # somebody else's
             where = f"index/{index_path(entry.name)}"
             what = f"{entry.name} {entry.version} needs {dependency.package} {dependency.req}"
             pinned = dependency.req.removeprefix("=").strip() if dependency.req.startswith("=") else None

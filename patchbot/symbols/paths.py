@@ -107,7 +107,7 @@ class _Reader:
     def below(self) -> dict[str, set[str]]:
         """The own crates that each crate needs to be built, all the way down."""
         direct = {
-            name: {d.package for d in pin.entry.dependencies if d.kind is not DependencyKind.DEV} & self.pins.keys()
+            name: {d.package for d in pin.entry.needed} & self.pins.keys()
             for name, pin in self.pins.items()
         }  # fmt: skip
         out: dict[str, set[str]] = {}

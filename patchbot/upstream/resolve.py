@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from patchbot.errors import IncompleteRelease, RepositoryError, UsageError
-from patchbot.model import DependencyKind, ImportedRelease, IndexEntry, MissingCrate, Release, spoken_list
+from patchbot.model import ImportedRelease, IndexEntry, MissingCrate, Release, spoken_list
 from patchbot.upstream.source import Index, Source, fetch_entries
 
 # Upstream publishes in lockstep and asks for its own crates by `=x.y.z` or, for the public ones, `^x.y.z`:
@@ -119,9 +119,7 @@ def _reached(imported: ImportedRelease, roots: Sequence[str]) -> set[str]:
     wave = set(roots) & entries.keys()
     while wave:
         reached |= wave
-        needed = {
-            d.package for name in wave for d in entries[name].dependencies if d.kind is not DependencyKind.DEV
-        }
+        needed = {d.package for name in wave for d in entries[name].needed}
         wave = (needed & entries.keys()) - reached
     return reached
 
@@ -133,8 +131,8 @@ def is_own(package: str, own: Sequence[str]) -> bool:
 
 def _own_dependencies(entry: IndexEntry, own: Sequence[str]) -> list[tuple[str, str]]:
     pairs = []
-    for dependency in entry.dependencies:
-        if dependency.kind is DependencyKind.DEV or not is_own(dependency.package, own):
+    for dependency in entry.needed:
+        if not is_own(dependency.package, own):
             continue
         match = _LOCKSTEP.fullmatch(dependency.req)
         if match is None:

@@ -194,9 +194,7 @@ def _compare(manifest: _Table, entry: IndexEntry) -> None:
         "version": entry.version,
         "links": entry.links,
         "features": set(entry.features),
-        "dependencies": {
-            (d.alias, d.package, d.kind.value) for d in entry.dependencies if d.kind.value != "dev"
-        },
+        "dependencies": {(d.alias, d.package, d.kind.value) for d in entry.needed},
     }
     for key, value in said.items():
         if inside[key] != value:
