@@ -71,16 +71,26 @@ def real() -> Iterator[Project]:
 
 
 @pytest.fixture(scope="session")
-def elsewhere(real: Project) -> Project:
+def elsewhere() -> Iterator[Project]:
     """A second project with the same policy and no patches, for what this repository does not carry."""
-    folder = KEPT / "elsewhere"
-    if folder.exists():
-        shutil.rmtree(folder)
-    (folder / "patches").mkdir(parents=True)
-    shutil.copy(REPOSITORY / "patchbot.toml", folder)
-    shutil.copy(REPOSITORY / "patches" / "policy.toml", folder / "patches")
-    shutil.copytree(REPOSITORY / "patches" / "carried", folder / "patches" / "carried")
-    return Project(folder, real.cache)
+    with files.locked(KEPT / "elsewhere.lock"):
+        folder = KEPT / "elsewhere"
+        if folder.exists():
+            shutil.rmtree(folder)
+        (folder / "patches").mkdir(parents=True)
+        shutil.copy(REPOSITORY / "patchbot.toml", folder)
+        shutil.copy(REPOSITORY / "patches" / "policy.toml", folder / "patches")
+        shutil.copytree(REPOSITORY / "patches" / "carried", folder / "patches" / "carried")
+        yield Project(folder, KEPT / "cache")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one project on one worker: a second one would wait for the project's lock for ever."""
+    for item in items:
+        for project in ("real", "elsewhere"):
+            if project in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(project))
 
 
 def _anew(folder: Path) -> Project:

@@ -12,7 +12,7 @@ from integration.conftest import Project
 from patchbot.model import Release
 from patchbot.targets import KNOWN
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600), pytest.mark.xdist_group("releases")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 Row = Mapping[str, Any]
 

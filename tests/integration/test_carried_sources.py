@@ -23,7 +23,7 @@ from patchbot.series import carried
 from patchbot.upstream.unpack import unpack
 
 # One group: cargo takes both cores.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800), pytest.mark.xdist_group("releases")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 GIT = ("git", "-c", "user.name=A", "-c", "user.email=a@b", "-c", "core.autocrlf=false")
 

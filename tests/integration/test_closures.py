@@ -15,7 +15,7 @@ from integration.conftest import KEPT, REPOSITORY, Project
 from patchbot.model import IndexEntry
 
 # One group: the tests build on each other's registry.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800), pytest.mark.xdist_group("closures")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 OLD, NEW = "36.0.19", "36.0.20"
 ROOTS = ("wasmtime", "wasmtime-wasi", "wasmtime-wasi-http")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from integration.conftest import Project
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800), pytest.mark.xdist_group("releases")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 TRUTH = Path(__file__).parent / "truth"
 READ_BY_HAND = sorted(file.stem for file in TRUTH.glob("*.txt"))

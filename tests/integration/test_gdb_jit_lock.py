@@ -27,7 +27,6 @@ POLICY = (PATCHES / "policy.toml").read_text()
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(3000),
-    pytest.mark.xdist_group("releases"),
     pytest.mark.skipif(
         not any(patch["name"] == PATCH for patch in tomllib.loads(POLICY)["patch"]),
         reason=f"the policy has no patch {PATCH}",

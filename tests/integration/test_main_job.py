@@ -12,7 +12,7 @@ import pytest
 from integration.conftest import REPOSITORY, Done, Project
 
 # One group: the tests build on each other's registry, and cargo takes both cores.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800), pytest.mark.xdist_group("releases")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 RELEASES = ("8.0.1", "9.0.4")
 

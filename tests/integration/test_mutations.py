@@ -58,7 +58,6 @@ def left_alone() -> Iterator[None]:
         gc.unfreeze()
 
 
-@pytest.mark.xdist_group("releases")
 @pytest.mark.parametrize("release", EVERY_ROW)
 def test_no_name_is_missed_in_real_sources(elsewhere: Project, release: str) -> None:
     done = elsewhere.run("scan", release, "--json")

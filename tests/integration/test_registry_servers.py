@@ -26,7 +26,6 @@ from integration.conftest import Done, Project
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(1800),
-    pytest.mark.xdist_group("releases"),
     pytest.mark.skipif(shutil.which("cargo") is None, reason="there is no cargo"),
 ]
 

@@ -11,7 +11,7 @@ from integration.conftest import REPOSITORY, Project
 
 from patchbot.upstream.unpack import unpack
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900), pytest.mark.xdist_group("releases")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 PATCHED = sorted(
     folder.name for folder in (REPOSITORY / "patches").iterdir() if (folder / "series").is_file()

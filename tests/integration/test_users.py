@@ -11,7 +11,7 @@ import pytest
 from integration.conftest import KEPT, REPOSITORY, Project
 
 # One group: cargo takes both cores.
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800), pytest.mark.xdist_group("releases")]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 ROOTS = ("wasmtime", "wasmtime-wasi", "wiggle", "wasmtime-c-api-impl")
 
