@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -402,6 +403,11 @@ class Store:
             return {entry.path: entry.oid for entry in clone.list_tree("HEAD")}
 
     # -- git itself ------------------------------------------------------------------------------
+
+    @cached_property
+    def git_version(self) -> str:
+        """What git says of itself; another one may take a mail in another way."""
+        return self._git("version").decode().strip()
 
     def _git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """Run git here and return its stdout, byte for byte."""

@@ -210,7 +210,9 @@ def generate(work: Workspace, imported: ImportedRelease) -> tuple[export.Series,
         task.tell("export")
         words = {name: message.Rules(rule.subject, rule.why) for name, rule in rules.RULES.items()}
         drafts = [_draft(row, carried) for row in carried.rows]
-        return export.build(work.store, imported, rewrites, words, suffix, drafts), scanned.inventory
+        proofs = work.memory(release, "proof")
+        series = export.build(work.store, imported, rewrites, words, suffix, drafts, proofs=proofs)
+        return series, scanned.inventory
 
 
 def _draft(row: carry.Row, carried: carry.Carried) -> export.CarriedPatch:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from patchbot import files
+from patchbot import files, state
 from patchbot.commits import CommitText, TreeChange
 from patchbot.errors import ConfigError, RepositoryError
 from patchbot.model import ImportedRelease, Rewrite, Suffix, TreeFile, Verdict
@@ -90,11 +90,14 @@ def build(
     rules: Mapping[str, messages.Rules],
     suffix: Suffix,
     carried: Sequence[CarriedPatch] = (),
+    *,
+    proofs: Path | None = None,
 ) -> Series:
     """Commit carried patches and rewrites on top of the release, export them as mails, and prove the mails.
 
     Stock ``git apply`` and ``git am`` must both turn the release's tree into the tree of the last commit:
-    they put text where it fits, the rewrites say where it must be.  Moves ``refs/patchbot/series/…``.
+    they put text where it fits, the rewrites say where it must be.  What a git has proved is remembered in the
+    file ``proofs`` and not asked of it again.  Moves ``refs/patchbot/series/…``.
 
     Raises ``RepositoryError`` if they disagree.
     """
@@ -111,7 +114,6 @@ def build(
         for draft, mail in zip(drafts, exported, strict=True)
     )
     result = store.tree_of(tip)
-    _prove(store, release, exported, [patch.stat for patch in patches], result)
     rows = {
         patch.name: replace(
             draft.row,
@@ -120,6 +122,13 @@ def build(
         )
         for draft, patch in zip(drafts, patches, strict=True)
     }
+    said = state.key(
+        state.code("series"), store.git_version, release.tree, result, *(row.sha256 for row in rows.values())
+    )
+    if proofs is None or state.recall(proofs, said) is None:
+        _prove(store, release, exported, [patch.stat for patch in patches], result)
+        if proofs is not None:
+            state.remember(proofs, said, store.git_version)
     dropped = {p.name: _row(p) for p in carried if not p.verdict.applied}
     lock = locks.Lock(
         release=release.release,

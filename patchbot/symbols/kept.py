@@ -1,7 +1,8 @@
 """Readings as bytes, for a shelf that outlives the process; and the names under which they stand there.
 
 They are pickled: nothing else keeps which parts of a reading are one object, and is as fast.  A shelf is not
-trusted for that: only this room's own values come out, and only whole ones, under the name they were put.
+trusted for that: only values of this room and of the model come out, and only whole ones, under the name
+they were put.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 Part = str | bytes | int | None | tuple["Part", ...]
 Key = tuple[Part, ...]
 
-_OWN = "patchbot.symbols."
+_OWN = ("patchbot.symbols.", "patchbot.model.")
 _PLAIN = frozenset({("builtins", "frozenset"), ("builtins", "set")})
 _CHECK = 16  # bytes in front of a value that say whose it is
 
@@ -74,7 +75,7 @@ def _check(data: bytes, name: bytes) -> bytes:
 
 
 class _Reader(pickle.Unpickler):
-    """Makes values of this room, and nothing that would run anything."""
+    """Makes values of this room and of the model, and nothing that would run anything."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as pickle has it
         if (module, name) in _PLAIN or (module.startswith(_OWN) and "." not in name):

@@ -204,6 +204,80 @@ class Forgetful(Store):
         return {**given, HELPERS: "0" * 40}
 
 
+class Counted(Store):
+    """A store that counts how often stock git was asked."""
+
+    asked = 0
+    git_version = "git version 2.39.5"
+
+    def am(self, folder: Path, mails: Sequence[bytes]) -> dict[str, str]:
+        self.asked += 1
+        return super().am(folder, mails)
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Iterator[Counted]:
+    with Counted.open(tmp_path / "store.git") as store:
+        yield store
+
+
+@pytest.fixture
+def release(counted: Counted) -> ImportedRelease:
+    return small.imported(counted)
+
+
+def proved(
+    store: Store, release: ImportedRelease, proofs: Path | None, rewrites: Sequence[Rewrite] | None = None
+) -> export.Series:
+    rewrites = small.rewrites() if rewrites is None else rewrites
+    return export.build(store, release, rewrites, small.RULES, small.SUFFIX, proofs=proofs)
+
+
+def test_git_is_asked_once_about_the_same_mails(
+    counted: Counted, release: ImportedRelease, tmp_path: Path
+) -> None:
+    proofs = tmp_path / "proof.json"
+    assert proved(counted, release, proofs) == proved(counted, release, proofs)
+    assert counted.asked == 1
+
+
+def test_git_is_asked_each_time_if_nobody_remembers(counted: Counted, release: ImportedRelease) -> None:
+    assert proved(counted, release, None) == proved(counted, release, None)
+    assert counted.asked == 2
+
+
+def test_git_is_asked_again_about_other_mails(
+    counted: Counted, release: ImportedRelease, tmp_path: Path
+) -> None:
+    proofs = tmp_path / "proof.json"
+    proved(counted, release, proofs)
+    proved(counted, release, proofs, small.rewrites()[:1])
+    assert counted.asked == 2
+
+
+def test_another_git_is_asked_itself(counted: Counted, release: ImportedRelease, tmp_path: Path) -> None:
+    proofs = tmp_path / "proof.json"
+    proved(counted, release, proofs)
+    counted.git_version = "git version 2.51.0"
+    proved(counted, release, proofs)
+    assert counted.asked == 2
+
+
+def test_a_proof_that_fails_is_not_remembered(tmp_path: Path) -> None:
+    proofs = tmp_path / "proof.json"
+    with Forgetful.open(tmp_path / "store.git") as store:
+        release = small.imported(store)
+        for _ in range(2):
+            with pytest.raises(RepositoryError, match="git am gives another"):
+                proved(store, release, proofs)
+    assert not proofs.exists()
+
+
+def test_the_store_says_which_git_it_asks(store: Store) -> None:
+    said = subprocess.run(["git", "version"], capture_output=True, text=True, check=True).stdout
+    assert store.git_version == said.strip()
+
+
 def test_a_mail_that_fits_in_another_place_too_is_found_out(tmp_path: Path) -> None:
     twice = b"int f() {\n  return 1;\n}\n// end\n" * 4
     once = twice.replace(b"return 1", b"return 2", 1)

@@ -7,6 +7,7 @@ from support.upstream import Crate
 from symbols import small
 
 from patchbot.symbols.corpus import MAX_SIZE, Corpus, Unread
+from patchbot.symbols.readings import Readings
 from patchbot.symbols.rust.tokens import Span
 
 LIB = "crates/runtime/src/lib.rs"
@@ -240,6 +241,35 @@ def test_what_did_not_change_is_not_read_again() -> None:
     assert after.trees(same) is before.trees(same)
     assert after.facts(same) is before.facts(same)
     assert after.trees(LIB) != before.trees(LIB)
+
+
+def test_the_same_text_in_two_places_is_read_for_each() -> None:
+    text = "#[no_mangle] fn f() {}"
+    corpus = small.corpus({"src/lib.rs": text, "src/a.rs": text})
+    paths = [LIB, "crates/runtime/src/a.rs"]
+    assert [corpus.facts(path).items[0].head.path for path in paths] == paths
+    assert [corpus.quoted(path) for path in paths] == [frozenset(), frozenset()]
+
+
+def test_a_build_script_is_read_for_the_features_of_its_crate() -> None:
+    script = (
+        'fn main() { if env::var("CARGO_FEATURE_ON").is_ok() { cc::Build::new().file("a.c").compile("a"); } }'
+    )
+    read = []
+    readings = Readings()
+    for features in ("", "[features]\non = []\n"):
+        crate = Crate("a", "crates/a", {"src/lib.rs": "", "build.rs": script}, [], rest=features)
+        release, files = small.release([crate])
+        corpus = Corpus(release, files, readings)
+        read.append(corpus.build_facts(release.crates[0], "crates/a/build.rs"))
+    assert read[0] != read[1]
+
+
+def test_a_file_too_large_to_be_read_is_no_empty_one() -> None:
+    empty = small.corpus({"src/lib.rs": "", "src/a.rs": ""})
+    huge = small.corpus({"src/lib.rs": "", "src/a.rs": " " * (MAX_SIZE + 1)})
+    assert huge.files == empty.files
+    assert huge.identity != empty.identity
 
 
 def test_a_view_has_fewer_macros_and_knows_which_were_asked_for() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,9 @@ from symbols import small
 
 from patchbot.errors import RewriteError
 from patchbot.model import ImportedRelease
+from patchbot.symbols import kept
 from patchbot.symbols.readings import Readings
-from patchbot.symbols.scan import scan
+from patchbot.symbols.scan import scan, scan_suffixed
 
 
 class Counting:
@@ -147,6 +150,42 @@ def test_releases_that_share_readings_scan_as_each_does_alone() -> None:
         alone = scan(imported, files, small.POLICY)
         assert shared.inventory == alone.inventory
         assert small.rewritten(shared) == small.rewritten(alone)
+
+
+def test_a_release_that_was_read_before_is_scanned_as_the_first_time() -> None:
+    drawer = Drawer()
+    imported, files = small.upstream()
+    first = outcome(imported, files, Readings(drawer))
+    collected = {key for key, value in drawer.new.items() if isinstance(kept.decode(value, key), kept.Found)}
+    assert collected == drawer.new.keys()
+    # only what is kept of the two whole releases is left: upstream's, and the rewritten one
+    whole = {key: value for key, value in drawer.new.items() if b"Collected" in zlib.decompress(value[16:])}
+    assert len(whole) == 2
+    drawer.new = whole
+    assert outcome(imported, files, Readings(drawer)) == first
+
+
+def test_the_same_files_in_fewer_crates_are_another_release() -> None:
+    source = {"src/lib.rs": "#[no_mangle] fn %s() {}"}
+    crates = [
+        Crate(name, f"crates/{name}", {path: text % name for path, text in source.items()}, [])
+        for name in ("one", "two")
+    ]
+    imported, files = small.release(crates)
+    alone = replace(imported, crates=imported.crates[:1])
+    readings = Readings()
+    names = [small.own(scan(of, files, small.POLICY, readings).inventory) for of in (imported, alone)]
+    assert names == [{"one", "two"}, {"one"}]
+
+
+def test_the_same_files_with_another_suffix_have_other_names() -> None:
+    imported, files = small.one_crate({"src/lib.rs": f"#[no_mangle] fn f{small.SUFFIX}() {{}}"})
+    readings = Readings()
+    found = [
+        scan(imported, files, small.POLICY, readings),
+        scan_suffixed(imported, files, small.POLICY, small.SUFFIX, readings),
+    ]
+    assert [small.own(one.inventory) for one in found] == [{f"f{small.SUFFIX}"}, {"f"}]
 
 
 def test_a_changed_macro_changes_what_another_file_makes_of_it() -> None:
