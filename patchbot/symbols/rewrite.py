@@ -18,7 +18,7 @@ from posixpath import commonprefix
 from patchbot.errors import RewriteError
 from patchbot.model import Inventory, Kind, NamePolicy, Names, Rewrite, Suffix
 from patchbot.symbols import edits as edit
-from patchbot.symbols import places, rules
+from patchbot.symbols import kept, places, rules
 from patchbot.symbols.scan import Scan, scan_rewritten
 
 _STAND_IN = "_0_0_0_stand_in"
@@ -42,9 +42,17 @@ def rewrite(scanned: Scan, policy: NamePolicy, names: Names) -> tuple[Rewrite, .
         before = after
     stand_ins = _stand_ins(scanned, names)
     proved = edit.apply(scanned.files, [e for own in rules.edits(scanned, stand_ins).values() for e in own])
-    _check(scanned, proved, policy, stand_ins)
+    scanned.corpus.readings.keep(
+        ("checked", *scanned.corpus.identity, *_spelled(proved, policy, stand_ins)),
+        partial(_check, scanned, proved, policy, stand_ins),
+    )
     _same_but_for_names(before, names, proved, stand_ins)
     return tuple(rewrites)
+
+
+def _spelled(after: Mapping[str, bytes], policy: NamePolicy, names: Names) -> kept.Key:
+    """Return what the proof of a rewrite depends on besides the sources, for keys."""
+    return tuple(after.items()), repr(policy), names.suffix.text, tuple(names.libraries.items())
 
 
 def _stand_ins(scanned: Scan, names: Names) -> Names:

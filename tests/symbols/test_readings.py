@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -11,10 +12,12 @@ from support.upstream import Crate
 from symbols import small
 
 from patchbot.errors import RewriteError
-from patchbot.model import ImportedRelease
-from patchbot.symbols import kept
+from patchbot.model import AllowedBlindSpot, ImportedRelease, NamePolicy, Names
+from patchbot.symbols import kept, rules
+from patchbot.symbols import rewrite as rewrites
+from patchbot.symbols.edits import Edit
 from patchbot.symbols.readings import Readings
-from patchbot.symbols.scan import scan, scan_suffixed
+from patchbot.symbols.scan import Scan, scan, scan_suffixed
 
 
 class Counting:
@@ -186,6 +189,59 @@ def test_the_same_files_with_another_suffix_have_other_names() -> None:
         scan_suffixed(imported, files, small.POLICY, small.SUFFIX, readings),
     ]
     assert [small.own(one.inventory) for one in found] == [{f"f{small.SUFFIX}"}, {"f"}]
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The rewrites that were checked, one after the other."""
+    done: list[object] = []
+    check = rewrites._check
+
+    def counted(scanned: Scan, after: Mapping[str, bytes], policy: NamePolicy, names: Names) -> None:
+        done.append(after)
+        check(scanned, after, policy, names)
+
+    monkeypatch.setattr(rewrites, "_check", counted)
+    return done
+
+
+def again(drawer: Drawer, policy: NamePolicy = small.POLICY, **change: str) -> None:
+    """Rewrite the small upstream's release in a process of its own."""
+    imported, files = small.upstream(change={f"crates/runtime/src/{k}.rs": v for k, v in change.items()})
+    rewrites.rewrite(scan(imported, files, policy, Readings(drawer)), policy, small.NAMES)
+
+
+def test_a_rewrite_is_checked_once_for_all_processes(checks: list[object]) -> None:
+    drawer = Drawer()
+    again(drawer)
+    again(drawer)
+    assert len(checks) == 1
+
+
+def test_a_rewrite_is_checked_again_beside_another_file_and_under_another_policy(
+    checks: list[object],
+) -> None:
+    drawer = Drawer()
+    again(drawer)
+    again(drawer, other="fn unused() {}")
+    again(drawer, replace(small.POLICY, allowed=(AllowedBlindSpot("a.rs", "nothing", "a reason"),)))
+    assert len(checks) == 3
+    assert checks == [checks[0]] * 3
+
+
+def test_what_was_checked_vouches_for_no_other_rewrite(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawer = Drawer()
+    again(drawer)
+    right = rules.edits
+
+    def wrong(scanned: Scan, names: Names) -> dict[str, list[Edit]]:
+        return {name: edits[:-1] for name, edits in right(scanned, names).items()}
+
+    monkeypatch.setattr(rules, "edits", wrong)
+    with pytest.raises(RewriteError):
+        again(drawer)
+    with pytest.raises(RewriteError):
+        again(drawer)
 
 
 def test_a_changed_macro_changes_what_another_file_makes_of_it() -> None:
