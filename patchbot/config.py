@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from patchbot.errors import ConfigError, UsageError
+from patchbot import index_address
+from patchbot.errors import ConfigError, PatchbotError
 from patchbot.model import ClosureMode, Release, Suffix
 
 FILE_NAME = "patchbot.toml"
@@ -228,7 +229,7 @@ def _config(table: _Table, project: Path, cache: Path, template: str | None) -> 
             minimum_age_days=track.get("minimum-age-days", _integer, 0),
         ),
         upstream=UpstreamConfig(
-            index=upstream.get("index", _index_url, CRATES_IO_INDEX),
+            index=upstream.get("index", _upstream_url, CRATES_IO_INDEX),
             roots=tuple(upstream.items("roots", _string)) or UpstreamConfig().roots,
             own=tuple(upstream.items("own", _string)) or OWN_PACKAGES,
         ),
@@ -321,8 +322,8 @@ class _Table:
 def _reading(where: str, read: Callable[[Any], T], value: Any) -> T:  # noqa: ANN401 - TOML values
     try:
         return read(value)
-    except (ValueError, UsageError) as error:
-        hint = error.hint if isinstance(error, UsageError) else None
+    except (ValueError, PatchbotError) as error:
+        hint = error.hint if isinstance(error, PatchbotError) else None
         raise ConfigError(str(error), where=where, hint=hint) from None
 
 
@@ -362,10 +363,19 @@ def _release(value: Any) -> Release:  # noqa: ANN401 - TOML values
     return Release.parse(_string(value))
 
 
+def _upstream_url(value: Any) -> str:  # noqa: ANN401 - TOML values
+    """Return an index to read from; unlike the one that stands in the forks, it may be a git repository."""
+    url = _string(value)
+    return _index_url(url) if url.startswith(index_address.SPARSE) else index_address.spelled(url)
+
+
 def _index_url(value: Any) -> str:  # noqa: ANN401 - TOML values
     url = _string(value)
     if not url.startswith("sparse+") or not url.endswith("/"):
-        raise ValueError("must be a sparse index: sparse+https://…/ with the last slash")
+        raise ValueError(
+            "must be a sparse index: sparse+https://…/ with the last slash; "
+            "cargo's source replacement may lead from there to a git index"
+        )
     return url
 
 

@@ -24,12 +24,20 @@ class GitObject(NamedTuple):
     data: bytes
 
 
-class Reader:
-    """Reads objects of the repository at ``where``.  git starts with the first question."""
+class TooLarge(RepositoryError):  # noqa: N818 - nothing is wrong with the repository
+    """An object that is larger than its reader takes."""
 
-    def __init__(self, git: Git, where: Path) -> None:
+
+class Reader:
+    """Reads objects of the repository at ``where``.  git starts with the first question.
+
+    An object of more than ``largest`` bytes is refused, where somebody else has made the repository.
+    """
+
+    def __init__(self, git: Git, where: Path, *, largest: int | None = None) -> None:
         self._git = git
         self._where = where
+        self._largest = largest
         self._process: Process | None = None
         self._asked: dict[str, None] = {}  # objects that were asked for before they are wanted, in this order
         self._ahead: dict[str, GitObject] = {}  # and those of them that have come
@@ -47,7 +55,7 @@ class Reader:
     def find(self, name: str) -> GitObject | None:
         """Return what an id or a ref names, or None if nobody has it.
 
-        Raises ``RepositoryError`` if git cannot read it.
+        Raises ``RepositoryError`` if git cannot read it, ``TooLarge`` where that is said.
         """
         while name in self._asked:
             self._take()
@@ -98,6 +106,9 @@ class Reader:
         head = line.split()
         if line and len(head) != 3:  # noqa: PLR2004 - id, kind and size; or the name and "missing"
             return None
+        if line and self._largest is not None and int(head[2]) > self._largest:
+            _skip(stdout, int(head[2]) + 1)
+            raise TooLarge(f"{name} has more than {self._largest} bytes", where=self._where)
         data = stdout.read(int(head[2]) + 1) if line else b""
         if not line or len(data) != int(head[2]) + 1:  # git dies of a damaged object, in the middle of it
             raise RepositoryError(
@@ -106,6 +117,11 @@ class Reader:
                 hint="`git fsck` in the repository says what is damaged",
             )
         return GitObject(head[0].decode(), head[1].decode(), data[:-1])
+
+
+def _skip(stream: IO[bytes], size: int) -> None:
+    while size > 0 and (piece := stream.read(min(size, _AHEAD))):
+        size -= len(piece)
 
 
 def _widen(pipe: IO[bytes]) -> None:

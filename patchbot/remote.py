@@ -9,36 +9,18 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from patchbot import files
 from patchbot.borrowed import borrow, in_lender
-from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
+from patchbot.errors import RepositoryError, UsageError
+from patchbot.index_address import TRANSPORTS
 from patchbot.plumbing import PlainGit
-from patchbot.sealed import SEALED, run_git, seal
+from patchbot.reach import Origin, ask
+from patchbot.sealed import run_git, seal
 from patchbot.store import Store
 
-# git would run a program for any other (gitremote-helpers(7)); ext:: runs whatever its address says
-_TRANSPORTS = ("file", "git", "http", "https", "ssh")
 _SCP = re.compile(r"[^/:\s]+:[^:].*", re.DOTALL)  # user@host:path, ssh without its scheme
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
-
-# The store is sealed against the user's settings since these change what git makes.  How a server is reached is
-# another matter: without proxy, credential helper or certificate many could not fetch at all.  None of these
-# settings changes a byte of what comes back.
-_REACH = r"^(credential|http|url)\.|^core\.(sshcommand|gitproxy)$"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """A repository somewhere else: its address for git, and its folder if it is on this machine."""
-
-    address: str
-    folder: Path | None = None
-
-    def __str__(self) -> str:
-        return _PASSWORD.sub("", self.address)
 
 
 def origin(address: str, start: Path) -> Origin:
@@ -56,10 +38,10 @@ def origin(address: str, start: Path) -> Origin:
         whole = path.absolute()
         return Origin(str(whole), whole if whole.is_dir() else None)  # a file may be a bundle
     scheme = re.match(r"([A-Za-z0-9+.-]+)(://|::)", address)
-    if scheme is not None and (scheme[2] == "::" or scheme[1].lower() not in _TRANSPORTS):
+    if scheme is not None and (scheme[2] == "::" or scheme[1].lower() not in TRANSPORTS):
         raise UsageError(
             f"git would run a program to read {address!r}",
-            hint=f"give a folder, or a URL that begins with {', '.join(_TRANSPORTS)}",
+            hint=f"give a folder, or a URL that begins with {', '.join(TRANSPORTS)}",
         )
     if scheme is None and _SCP.fullmatch(address) is None:
         raise RepositoryError("no such folder", where=address)
@@ -96,9 +78,8 @@ def take(store: Store, source: Origin, tag: str, commit: str) -> None:
         _copy(store, source.folder, commit)
     else:
         flags = ("--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-        _ask(
-            store, source, "fetch", *flags, "--no-auto-maintenance", "--", source.address, f"refs/tags/{tag}"
-        )
+        ref = f"refs/tags/{tag}"
+        ask(store.path, source, ["fetch", *flags, "--no-auto-maintenance", "--", source.address, ref])
     found = store.find_object(commit)
     if found is None:
         raise RepositoryError(f"{tag} was moved in this moment", where=source, hint="run again")
@@ -157,47 +138,6 @@ def _short(refs: Iterable[str]) -> list[str]:
 
 def _listed(store: Store, source: Origin, *patterns: str) -> dict[str, str]:
     """Return refs of a server by their whole name; git's patterns match the ends of names as well."""
-    out = _ask(store, source, "ls-remote", "--", source.address, *patterns)
+    out = ask(store.path, source, ["ls-remote", "--", source.address, *patterns])
     rows = (line.partition("\t") for line in out.decode(errors="replace").splitlines())
     return {ref: oid for oid, _, ref in rows if ref.startswith("refs/tags/")}
-
-
-def _ask(store: Store, source: Origin, *args: str) -> bytes:
-    """Run git against a server, with the user's settings on how to reach it and none besides."""
-    git = seal(PlainGit(store.path))
-    reach = _user_settings(store)
-    first = int(SEALED["GIT_CONFIG_COUNT"])
-    git.update_environment(
-        GIT_CONFIG_COUNT=str(first + len(reach)),
-        **{f"GIT_CONFIG_KEY_{first + n}": key for n, (key, _) in enumerate(reach)},
-        **{f"GIT_CONFIG_VALUE_{first + n}": value for n, (_, value) in enumerate(reach)},
-        # above every setting, so that none of url.*.insteadOf leads to a program either
-        GIT_ALLOW_PROTOCOL=":".join(_TRANSPORTS),
-    )
-    try:
-        return run_git(git, args, where=store.path)
-    except RepositoryError as error:
-        words = error.what.replace(source.address, str(source))
-        if source.address.startswith("file://") or Path(source.address).exists():
-            raise RepositoryError(words, where=source, hint="is it a git repository?") from None
-        raise EnvironmentProblem(
-            words,
-            where=source,
-            hint="check the address, the network and proxy, and who you are to that server",
-        ) from None
-
-
-def _user_settings(store: Store) -> list[tuple[str, str]]:
-    """Return what the machine's and the user's configuration say on how servers are reached, in git's order."""
-    found: list[tuple[str, str]] = []
-    for scope in ("--system", "--global"):
-        words = ["config", scope, "--includes", "--null", "--get-regexp", _REACH]
-        try:
-            # not sealed: these are what it is asked for
-            out = run_git(PlainGit(store.path), words, where=store.path)
-        except RepositoryError:  # there is none, or nothing of that in it
-            continue
-        for row in out.decode(errors="surrogateescape").split("\0")[:-1]:
-            key, equals, value = row.partition("\n")
-            found.append((key, value if equals else "true"))
-    return found

@@ -1,4 +1,4 @@
-"""A cargo registry's sparse index (cargo book, "Index Format"): bytes in, entries out."""
+"""The files of a registry's index, sparse or git (cargo book, "Index Format"): bytes in, entries out."""
 
 from __future__ import annotations
 

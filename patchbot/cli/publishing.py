@@ -27,8 +27,8 @@ def publish(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -
     Crates that are there already stay untouched; other bytes under their names stop the command before
     anything is uploaded.
 
-    With --registry, name, index and token are read the way cargo reads them: [registries] in
-    .cargo/config.toml, CARGO_REGISTRIES_NAME_INDEX and _TOKEN, credential providers. Several crates are
+    With --registry, name, index (sparse or git) and token are read the way cargo reads them: [registries]
+    in .cargo/config.toml, CARGO_REGISTRIES_NAME_INDEX and _TOKEN, credential providers. Several crates are
     uploaded at once where the order allows; what the registry asks for (429, Retry-After) is kept to. In
     the end every crate is downloaded and compared, and cargo resolves a program with it. A run that was
     interrupted, however it ended, goes on where it was: run it again.
@@ -137,8 +137,9 @@ def doctor(**options: Any) -> int:  # noqa: ANN401 - click's options
     """Say what this machine lacks, or what a registry can do.
 
     Looking at a registry changes nothing. With --write some ten small crates are published there, one of 11
-    MB among them, and yanked in the end: what the index says of renamed, target, build, optional and weak
-    dependencies, of links keys and rust-version; duplicates, a wrong token, yanks, long names.
+    MB among them, and yanked in the end if it knows yanks: what the index says of renamed, target, build,
+    optional and weak dependencies, of links keys and rust-version; duplicates, a wrong token, yanks, long
+    names.
 
     Exit code 1 if something is not as it must be.
 

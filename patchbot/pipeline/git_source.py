@@ -18,7 +18,7 @@ from patchbot.pipeline import imports, many, suffixes, sync
 from patchbot.pipeline.many import Outcome
 from patchbot.pipeline.sync import Synced
 from patchbot.pipeline.work import Workspace
-from patchbot.remote import Origin
+from patchbot.reach import Origin
 from patchbot.store import Store, TreeEntry
 from patchbot.upstream import differences, manifests, resolve, tags
 from patchbot.upstream.differences import Differences

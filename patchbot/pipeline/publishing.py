@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from patchbot import cargo_settings
 from patchbot.errors import ConfigError, UsageError
+from patchbot.git_index import GitIndex
 from patchbot.model import ForkedRelease, JsonObject
 from patchbot.pipeline import published
 from patchbot.pipeline.work import Workspace
@@ -70,10 +71,12 @@ def remote(
         )
     wait = float(work.config.publish.wait)
     credentials = Credentials(found, settings, environ)
+    way = cargo_settings.network(settings, work.config.project, environ)
     client = Client(
         found,
         credentials,
-        cargo_settings.network(settings, work.config.project, environ),
+        way,
+        git=GitIndex(found.url, work.cache.git_indexes, way) if found.git else None,
         clock=clock or RealClock(),
         patience=Patience(longest=wait, visible=wait),
     )

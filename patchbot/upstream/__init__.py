@@ -1,1 +1,1 @@
-"""Which releases exist, and their bytes: the sparse index, ``.crate`` downloads, unpacking to a tree."""
+"""Which releases exist, and their bytes: a registry's index, ``.crate`` downloads, unpacking to a tree."""

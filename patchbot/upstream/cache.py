@@ -1,4 +1,4 @@
-"""The download cache: ``.crate`` files by their digest, index files by address; kept for ever.
+"""The download cache: ``.crate`` files by their digest, index files and git indexes by address; kept for ever.
 
 Every file is written beside its place and renamed, so a half-written one never has the final name, and
 a crate's bytes are checked against the digest that names it each time they are read.
@@ -27,6 +27,11 @@ class Cache:
     """A folder of downloads that any number of runs share."""
 
     folder: Path
+
+    @property
+    def git_indexes(self) -> Path:
+        """The folder of clones (``git_index``)."""
+        return self.folder / "git-index"
 
     def crate(self, sha256: str) -> bytes | None:
         """Return the crate with that digest, or None; a damaged file is removed and counts as absent."""

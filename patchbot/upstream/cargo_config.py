@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchbot import cargo_settings
+from patchbot import cargo_settings, index_address
 from patchbot.cargo_settings import Network, Settings
 from patchbot.errors import ConfigError
 
@@ -22,11 +22,11 @@ CRATES_IO = "crates-io"
 class CargoConfig:
     """The parts of cargo's configuration that downloads depend on.
 
-    ``sparse`` is the sparse index that replaces crates.io and ``local`` the local-registry folder that
+    ``index`` is the index that replaces crates.io, sparse or git, and ``local`` the local-registry folder that
     does; at most one is set, neither if nothing is replaced.
     """
 
-    sparse: str | None = None
+    index: str | None = None
     local: Path | None = None
     proxy: str | None = None
     cainfo: Path | None = None
@@ -44,8 +44,8 @@ def load(start: Path, environ: Mapping[str, str] = os.environ) -> CargoConfig:
     """
     settings = cargo_settings.load(start, environ)
     network = cargo_settings.network(settings, start, environ)
-    sparse, local = _replacement(settings)
-    return CargoConfig(sparse, local, network.proxy, network.cainfo)
+    index, local = _replacement(settings)
+    return CargoConfig(index, local, network.proxy, network.cainfo)
 
 
 def _source(settings: Settings, name: str) -> str | None:
@@ -71,12 +71,20 @@ def _replacement(tables: Settings) -> tuple[str | None, Path | None]:
     if (folder := tables.word(table, "local-registry")) is not None:
         return None, tables.base(table, "local-registry") / folder
     key = "index" if table.startswith("registries.") else "registry"
-    registry = tables.word(table, key) or ""
-    if registry.startswith("sparse+"):
+    registry = tables.word(table, key)
+    if registry is None:
+        raise ConfigError(
+            f"crates.io is replaced by the source {name}, which patchbot cannot read",
+            where=where,
+            hint="patchbot reads registries and local-registry folders; or set upstream.index in patchbot.toml",
+        )
+    if not index_address.is_git(registry):
         return registry if registry.endswith("/") else f"{registry}/", None
-    raise ConfigError(
-        f"crates.io is replaced by the source {name}, which patchbot cannot read",
-        where=where,
-        hint="patchbot reads sparse registries and local-registry folders; "
-        "or set upstream.index in patchbot.toml",
-    )
+    try:
+        return index_address.spelled(registry), None
+    except ConfigError as error:
+        raise ConfigError(
+            f"crates.io is replaced by the source {name}, whose index {error.what}",
+            where=tables.file(table, key),
+            hint=error.hint,
+        ) from None

@@ -19,8 +19,9 @@ from patchbot.errors import RepositoryError, UsageError
 from patchbot.model import CratePin, ImportedRelease, IndexEntry, MissingCrate, Release, TreeFile
 from patchbot.store import Store
 from patchbot.upstream.resolve import OwnCrates
-from patchbot.upstream.source import CONNECTIONS, Source
+from patchbot.upstream.source import Source
 from patchbot.upstream.unpack import VCS_INFO, Unpacked, refuse_twins, unpack
+from patchbot.upstream.web import CONNECTIONS
 
 AUTHOR = "patchbot <patchbot@invalid>"
 UPSTREAM = "refs/patchbot/upstream/"

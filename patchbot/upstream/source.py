@@ -1,34 +1,29 @@
-"""Where crates come from: a sparse registry over HTTPS, or a local-registry folder."""
+"""Where crates come from: a registry with a sparse or a git index, or a local-registry folder."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import httpx2
-
-from patchbot import network
-from patchbot.errors import ConfigError, EnvironmentProblem, RepositoryError
+from patchbot import index_address
+from patchbot.errors import EnvironmentProblem, RepositoryError
+from patchbot.git_index import GitIndex, Retries
 from patchbot.model import IndexEntry, index_path
 from patchbot.sparse import IndexConfig, parse_lines
 from patchbot.upstream.cache import Cache, Cached
 from patchbot.upstream.cargo_config import CargoConfig
+from patchbot.upstream.web import CONNECTIONS, Web, pause, pauses
 
 T = TypeVar("T")
 
-CONNECTIONS = 16
-ATTEMPTS = 4
-MAX_WAIT = 30.0  # seconds; a longer Retry-After is a reason to come back later, not to sit here
-MAX_DOWNLOAD = 64 * 1024 * 1024
 _OK, _NOT_MODIFIED = 200, 304
 _ABSENT = {404, 410, 451}  # how a sparse index says "no such crate" (cargo book, "Nonexistent Crates")
-_AGAIN = {408, 429, 500, 502, 503, 504}
 
 
 class Index(Protocol):
@@ -92,24 +87,23 @@ class LocalRegistry:
         return self.folder / f"{entry.name}-{entry.version}.crate"
 
 
-class SparseRegistry:
-    """A sparse index over HTTP(S), with the cache before it; ``offline`` answers from the cache alone."""
+class Registry(ABC):
+    """A registry, with the cache before it; ``offline`` answers from the cache alone.
 
-    def __init__(self, index: str, cache: Cache, *, cargo: CargoConfig, offline: bool = False) -> None:
-        self._url = index.removeprefix("sparse+")
+    Its crates come over HTTP; where its index comes from is the business of its kinds.
+    """
+
+    def __init__(self, url: str, cache: Cache, *, cargo: CargoConfig, offline: bool = False) -> None:
+        self._url = url
         self._cache = cache
-        self._cargo = cargo
         self._offline = offline
+        self._web = Web(cargo.network)
         self._config: IndexConfig | None = None
         self._memory: dict[str, dict[str, IndexEntry]] = {}
-        self._client: httpx2.Client | None = None
         self._lock = threading.RLock()
 
     def entries(self, name: str) -> dict[str, IndexEntry]:
-        """Return the versions of a crate, empty if there is no such crate.
-
-        The index is asked once per run, with the ``ETag`` of what the cache holds.
-        """
+        """Return the versions of a crate, empty if there is no such crate.  The index is asked once per run."""
         if name not in self._memory:
             self._memory[name] = self._index_file(index_path(name), parse_lines) or {}
         return self._memory[name]
@@ -126,7 +120,7 @@ class SparseRegistry:
                 hint="run once without --offline",
             )
         url = self._index_config().url(entry)
-        answer = self._get(url)
+        answer = self._web.get(url)
         if answer.status != _OK:
             raise RepositoryError(
                 f"the registry lists {entry.name} {entry.version} but answers {answer.status} for its crate",
@@ -155,8 +149,19 @@ class SparseRegistry:
                 self._config = config
             return self._config
 
+    @abstractmethod
     def _index_file(self, path: str, parse: Callable[[bytes, str], T]) -> T | None:
-        """Return an index file as ``parse`` reads it, None if there is none.
+        """Return an index file as ``parse`` reads it, None if there is none."""
+
+
+class SparseRegistry(Registry):
+    """A registry whose index is files over HTTP(S)."""
+
+    def __init__(self, index: str, cache: Cache, *, cargo: CargoConfig, offline: bool = False) -> None:
+        super().__init__(index.removeprefix(index_address.SPARSE), cache, cargo=cargo, offline=offline)
+
+    def _index_file(self, path: str, parse: Callable[[bytes, str], T]) -> T | None:
+        """Ask with the ``ETag`` of what the cache holds.
 
         What cannot be parsed is not kept: it would take the place of what ``--offline`` works from.
         """
@@ -171,7 +176,7 @@ class SparseRegistry:
                 )
             return parse(cached.data, url) if cached.data else None
         etag = {"If-None-Match": cached.etag} if cached is not None and cached.etag else {}
-        answer = self._get(url, headers=etag)
+        answer = self._web.get(url, headers=etag)
         if answer.status == _NOT_MODIFIED and cached is not None:
             return parse(cached.data, url) if cached.data else None
         if answer.status in _ABSENT:
@@ -183,61 +188,30 @@ class SparseRegistry:
         self._cache.keep_index(self._url, path, Cached(answer.body, answer.etag))
         return parsed
 
-    def _get(self, url: str, headers: dict[str, str] | None = None) -> _Answer:
-        """Get ``url``, waiting and trying again while the server or the way to it is not well."""
-        problem = ""
-        for attempt in range(ATTEMPTS):
-            wait = 0.5 * 2**attempt
-            try:
-                answer = self._get_once(url, headers)
-            except httpx2.RequestError as error:
-                problem = f"{type(error).__name__}: {error}".rstrip(": ")
-            except httpx2.InvalidURL as error:
-                raise ConfigError(f"is no URL: {error}", where=url) from None
-            else:
-                if answer.status not in _AGAIN:
-                    return answer
-                problem = f"it answers {answer.status}"
-                wait = answer.retry_after or wait
-            if wait > MAX_WAIT or attempt == ATTEMPTS - 1:
-                break
-            time.sleep(wait)
-        raise EnvironmentProblem(
-            f"the registry cannot be reached ({problem})",
-            where=url,
-            hint="check the network and proxy; what was downloaded is kept, "
-            "and --offline works from the cache alone",
-        )
 
-    def _get_once(self, url: str, headers: dict[str, str] | None) -> _Answer:
-        with self._http().stream("GET", url, headers=headers) as response:
-            body = bytearray()
-            for piece in response.iter_bytes():
-                body += piece
-                if len(body) > MAX_DOWNLOAD:
-                    raise RepositoryError(f"is larger than {MAX_DOWNLOAD} bytes", where=url)
-            after = response.headers.get("retry-after", "")
-            etag = response.headers.get("etag", "")
-            return _Answer(
-                status=response.status_code,
-                body=bytes(body),
-                etag=etag if etag.isascii() else "",  # else it could not be sent back
-                retry_after=float(after) if after.isascii() and after.isdigit() else 0.0,
-            )
+class GitRegistry(Registry):
+    """A registry whose index is a git repository, fetched once per run; the cache has a clone of it."""
 
-    def _http(self) -> httpx2.Client:
+    def __init__(self, url: str, cache: Cache, *, cargo: CargoConfig, offline: bool = False) -> None:
+        super().__init__(url, cache, cargo=cargo, offline=offline)
+        self._git = GitIndex(url, cache.git_indexes, cargo.network)
+
+    def _index_file(self, path: str, parse: Callable[[bytes, str], T]) -> T | None:
         with self._lock:
-            if self._client is None:
-                self._client = network.client(self._cargo.network, connections=CONNECTIONS)
-            return self._client
+            if not self._git.known:
+                self._open()
+        data = self._git.file(path)
+        return None if data is None else parse(data, f"{path} in {self._url}")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    status: int
-    body: bytes
-    etag: str
-    retry_after: float
+    def _open(self) -> None:
+        if not self._offline:
+            self._git.refresh(Retries(pauses(), pause))
+        elif not self._git.recall():
+            raise EnvironmentProblem(
+                f"the index {self._url} is not in the cache",
+                where=self._cache.folder,
+                hint="run once without --offline",
+            )
 
 
 def open_source(index: str, *, default_index: str, cache: Cache, cargo: CargoConfig, offline: bool) -> Source:
@@ -245,8 +219,9 @@ def open_source(index: str, *, default_index: str, cache: Cache, cargo: CargoCon
     if index == default_index:
         if cargo.local is not None:
             return LocalRegistry(cargo.local)
-        index = cargo.sparse or index
-    return SparseRegistry(index, cache, cargo=cargo, offline=offline)
+        index = cargo.index or index
+    kind = GitRegistry if index_address.is_git(index) else SparseRegistry
+    return kind(index, cache, cargo=cargo, offline=offline)
 
 
 def fetch_entries(source: Index, names: list[str]) -> dict[str, dict[str, IndexEntry]]:

@@ -1,6 +1,8 @@
-"""Real registry servers with authentication on: a whole release published, interrupted, resumed, used, yanked.
+"""Real registry servers: a whole release published, interrupted, resumed, used, and yanked where they can do that.
 
-kellnr (``cargo install --locked kellnr@6.6.0``) where it is on PATH, and patchbot's own.
+With authentication on kellnr (``cargo install --locked kellnr@6.6.0``) where it is on PATH, and patchbot's own.
+cargo-http-registry (``cargo install --locked cargo-http-registry@0.1.8``), where it is on PATH, has neither tokens
+nor yanks, and a git index.
 """
 
 from __future__ import annotations
@@ -30,21 +32,42 @@ pytestmark = [
 ]
 
 RELEASE = "8.0.1"
+# the git inside cargo (libgit2) cannot read a repository that is plain files over HTTP
+WITH_CLI = {"CARGO_NET_GIT_FETCH_WITH_CLI": "true"}
 TOKEN = "CARGO_REGISTRIES_REAL_TOKEN"  # noqa: S105 - a variable's name
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a server is started, where its index is, and what it can do.
+
+    ``repository`` is the folder of a git index.
+    """
+
+    index: str
+    settings: dict[str, str]
+    argv: list[str]
+    ready: str
+    yanks: bool = True
+    repository: Path | None = None
 
 
 @dataclass
 class Server:
     """A server of this test, and a project that publishes to it."""
 
-    index: str
+    kind: Kind
     token: str
     project: Project
 
     @property
+    def index(self) -> str:
+        return self.kind.index
+
+    @property
     def environment(self) -> dict[str, str]:
         named = {"CARGO_REGISTRIES_REAL_INDEX": self.index, TOKEN: self.token}
-        return {**self.project.environment(), **named}
+        return {**self.project.environment(), **named, **WITH_CLI}
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -67,6 +90,12 @@ class Server:
     def line(self, name: str) -> dict[str, object] | None:
         """Return what the index says of a fork, None if it says nothing."""
         path = f"{name[:2]}/{name[2:4]}/{name}"
+        if self.kind.repository is not None:
+            found = subprocess.run(
+                ["git", "show", f"HEAD:{path}"], cwd=self.kind.repository, capture_output=True, check=False
+            )
+            (line,) = found.stdout.splitlines() or [b"null"]  # a second line would be a second upload
+            return json.loads(line)  # type: ignore[no-any-return]
         url = self.index.removeprefix("sparse+") + path
         request = urllib.request.Request(url, headers={"Authorization": self.token})  # noqa: S310 - loopback
         try:
@@ -76,8 +105,8 @@ class Server:
             return None
 
 
-def kellnr(folder: Path, token: str) -> tuple[str, dict[str, str], list[str]]:
-    """Return the index of a kellnr, its environment, and how it is started."""
+def kellnr(folder: Path, token: str) -> Kind:
+    """A kellnr that wants a token for everything."""
     if shutil.which("kellnr") is None:
         pytest.skip("kellnr is not on PATH")
     port = free_port()
@@ -90,16 +119,28 @@ def kellnr(folder: Path, token: str) -> tuple[str, dict[str, str], list[str]]:
         "KELLNR_SETUP__ADMIN_TOKEN": token,
         "KELLNR_REGISTRY__AUTH_REQUIRED": "true",
     }
-    return f"sparse+http://127.0.0.1:{port}/api/v1/crates/", settings, ["kellnr", "start"]
+    index = f"http://127.0.0.1:{port}/api/v1/crates/"
+    return Kind(f"sparse+{index}", settings, ["kellnr", "start"], f"{index}config.json")
 
 
-def own(folder: Path, token: str) -> tuple[str, dict[str, str], list[str]]:
-    """Return the same of ``patchbot serve``."""
+def own(folder: Path, token: str) -> Kind:
+    """``patchbot serve``, with the same."""
     port = free_port()
     (folder / "patchbot.toml").write_text("")
     words = ["serve", "--project", str(folder), "--port", str(port), "--auth-required"]
     argv = [sys.executable, "-m", "patchbot", *words]
-    return f"sparse+http://127.0.0.1:{port}/index/", {"PATCHBOT_SERVE_TOKEN": token}, argv
+    index = f"http://127.0.0.1:{port}/index/"
+    return Kind(f"sparse+{index}", {"PATCHBOT_SERVE_TOKEN": token}, argv, f"{index}config.json")
+
+
+def git_index(folder: Path, token: str) -> Kind:
+    """A cargo-http-registry, which takes any token."""
+    if shutil.which("cargo-http-registry") is None:
+        pytest.skip("cargo-http-registry is not on PATH")
+    port = free_port()
+    argv = ["cargo-http-registry", "data", "--addr", f"127.0.0.1:{port}"]
+    url = f"http://127.0.0.1:{port}/git"
+    return Kind(url, {}, argv, f"{url}/info/refs", yanks=False, repository=folder / "data")
 
 
 def free_port() -> int:
@@ -109,19 +150,23 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(params=[kellnr, own], ids=["kellnr", "patchbot serve"])
+GUARDED = [pytest.param(kellnr, id="kellnr"), pytest.param(own, id="patchbot serve")]
+GIT = pytest.param(git_index, id="cargo-http-registry")
+
+
+@pytest.fixture(params=[*GUARDED, GIT])
 def server(real: Project, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     token = secrets.token_hex(16)
-    index, settings, argv = request.param(tmp_path, token)
+    kind: Kind = request.param(tmp_path, token)
     with (
         (tmp_path / "server.log").open("wb") as log,
         subprocess.Popen(
-            argv, env={**os.environ, **settings}, cwd=tmp_path, stdout=log, stderr=log
+            kind.argv, env={**os.environ, **kind.settings}, cwd=tmp_path, stdout=log, stderr=log
         ) as process,
     ):
         try:
-            _until_ready(f"{index.removeprefix('sparse+')}config.json", token)
-            yield Server(index, token, real)
+            _until_ready(kind.ready, token)
+            yield Server(kind, token, real)
         finally:
             process.terminate()
             try:
@@ -165,7 +210,7 @@ def cargo(server: Server, folder: Path, *words: str, home: Path) -> subprocess.C
     return subprocess.run(
         ["cargo", *words],
         cwd=folder,
-        env={**os.environ, TOKEN: server.token, "CARGO_HOME": str(home)},
+        env={**os.environ, TOKEN: server.token, "CARGO_HOME": str(home), **WITH_CLI},
         capture_output=True,
         text=True,
         check=False,
@@ -209,6 +254,10 @@ def test_a_release_goes_there_and_back(server: Server, tmp_path: Path) -> None:
     built = cargo(server, user, "check", "--quiet", home=tmp_path / "home")
     assert built.returncode == 0, built.stderr
 
+    if not server.kind.yanks:
+        refused = server.run("yank", RELEASE, "--registry", "real", code=8)
+        assert f"refuses to yank wasmtime-v8-0-1 {RELEASE} (" in refused.err
+        return
     server.run("yank", RELEASE, "--registry", "real")
     assert all((line := server.line(name)) and line["yanked"] for name in names)
     locked = cargo(server, user, "fetch", "--locked", home=tmp_path / "home-2")
@@ -243,6 +292,7 @@ def test_other_bytes_are_refused(server: Server) -> None:
         settings.write_text(before)
 
 
+@pytest.mark.parametrize("server", GUARDED, indirect=True)
 def test_a_wrong_token_publishes_nothing(server: Server) -> None:
     right, server.token = server.token, "0" * 32
     done = server.run("publish", RELEASE, "--registry", "real", code=8)
@@ -251,12 +301,29 @@ def test_a_wrong_token_publishes_nothing(server: Server) -> None:
     assert server.line("wasmtime-runtime-v8-0-1") is None
 
 
-def test_the_doctor_finds_it_well(server: Server) -> None:
+def doctor(server: Server) -> dict[str, dict[str, object]]:
     process = server.start("doctor", "--registry", "real", "--write", "probe", "--json")
     out, err = process.communicate(timeout=300)
-    found = {row["question"]: row for row in json.loads(out)["findings"]}
     assert server.token not in out + err
+    return {row["question"]: row for row in json.loads(out)["findings"]}
+
+
+@pytest.mark.parametrize("server", GUARDED, indirect=True)
+def test_the_doctor_finds_it_well(server: Server) -> None:
+    found = doctor(server)
     for question in ("renamed dependencies", "target dependencies", "build dependencies", "yank", "un-yank",
                      "optional and weak dependencies", "the same bytes again", "a wrong token", "publishing"):  # fmt: skip
         assert found[question]["ok"] is True, found[question]
     assert found["reading takes a token"]["answer"] == "yes"
+
+
+@pytest.mark.parametrize("server", [GIT], indirect=True)
+def test_the_doctor_finds_what_a_server_with_a_git_index_lacks(server: Server) -> None:
+    found = doctor(server)
+    for question in ("git index", "web API", "publishing", "renamed dependencies", "target dependencies",
+                     "build dependencies", "optional and weak dependencies", "links keys"):  # fmt: skip
+        assert found[question]["ok"] is True, found[question]
+    for question in ("the same bytes again", "other bytes under a version", "a wrong token", "yank"):
+        assert found[question]["ok"] is False, found[question]
+    assert "git-fetch-with-cli" in str(found["what is fetched of the index"]["answer"])
+    assert found["reading takes a token"]["answer"] == "no"

@@ -13,6 +13,7 @@ from registry.faulty import Faulty, Scaled
 
 from patchbot.cargo_settings import Settings
 from patchbot.fork.pack import gzip_stored
+from patchbot.git_index import GitIndex
 from patchbot.model import Dependency, DependencyKind, IndexEntry
 from patchbot.registry.remote import journal, plan, publish
 from patchbot.registry.remote.client import Client, Patience
@@ -73,12 +74,15 @@ def client(
     clock: RealClock | None = None,
     environ: Mapping[str, str] | None = None,
     patience: Patience | None = None,
+    clones: Path | None = None,
 ) -> Client:
+    """Return a client; ``clones`` is the folder for that of a git index."""
     target = Target(NAME, registry.index)
     known = {variable(NAME, "TOKEN"): registry.token or "none"} if environ is None else environ
     return Client(
         target,
         Credentials(target, Settings(), known),
+        git=GitIndex(target.url, clones) if clones is not None else None,
         clock=clock or Scaled(),
         patience=patience or Patience(),
     )

@@ -26,13 +26,34 @@ def test_a_name_is_found_where_cargo_has_it(tmp_path: Path) -> None:
         False,
     )
     assert find("crates-io", settings, {}).public
+    assert not found.git
+
+
+def test_an_index_may_be_a_git_repository() -> None:
+    def given(index: str) -> Target:
+        return find("mine", cargo_settings.Settings(), {"CARGO_REGISTRIES_MINE_INDEX": index})
+
+    found = given("https://a.example/git/index")
+    assert (found.index, found.url) == ("https://a.example/git/index", "https://a.example/git/index")
+    assert (found.git, found.loopback, found.public) == (True, False, False)
+    assert given("file:///srv/index").loopback
+    assert given("http://127.0.0.1:3/git").loopback
+    for index in (
+        "https://github.com/rust-lang/crates.io-index",
+        "https://github.com/rust-lang/crates.io-index.git/",
+        "ssh://git@github.com/rust-lang/crates.io-index.git",
+    ):
+        assert given(index).public
+    assert not given("https://github.com/somebody/crates.io-index").public
 
 
 @pytest.mark.parametrize(
     ("index", "says"),
     [
-        ("https://a/git", "has no sparse index"),
-        ("sparse+file:///a", "has no sparse index"),
+        ("git@a:index", "the index of mine is neither a sparse index nor a git repository"),
+        ("ext::sh -c x", "the index of mine is neither a sparse index nor a git repository"),
+        ("sparse+file:///a", "the index of mine is neither a sparse index nor a git repository"),
+        ("https://me:word@a/git", "the index of mine has a password in its address"),
         ("sparse+https://me:word@a/", "has a password in its address"),
     ],
 )

@@ -68,22 +68,22 @@ def test_the_deeper_folder_wins_and_the_home_comes_last(world: World) -> None:
     ]
     for place in places:
         world.write(place, MIRROR.format(place.parent.name))
-        assert world.load().sparse == f"sparse+https://{place.parent.name}/"
+        assert world.load().index == f"sparse+https://{place.parent.name}/"
 
 
 def test_cargo_home_takes_the_place_of_the_home(world: World) -> None:
     world.write(world.home / ".cargo", MIRROR.format("home"))
     world.write(world.root / "ch", MIRROR.format("cargo-home"))
-    assert world.load({"CARGO_HOME": str(world.root / "ch")}).sparse == "sparse+https://cargo-home/"
-    assert world.load({"CARGO_HOME": ""}).sparse == "sparse+https://home/"
-    assert world.load({"CARGO_HOME": str(world.root / "none")}).sparse is None
+    assert world.load({"CARGO_HOME": str(world.root / "ch")}).index == "sparse+https://cargo-home/"
+    assert world.load({"CARGO_HOME": ""}).index == "sparse+https://home/"
+    assert world.load({"CARGO_HOME": str(world.root / "none")}).index is None
 
 
 def test_the_old_file_name_is_read_and_wins_in_its_folder(world: World) -> None:
     world.write(world.start / ".cargo", MIRROR.format("old"), "config")
-    assert world.load().sparse == "sparse+https://old/"
+    assert world.load().index == "sparse+https://old/"
     world.here(MIRROR.format("new"))
-    assert world.load().sparse == "sparse+https://old/"
+    assert world.load().index == "sparse+https://old/"
 
 
 def test_files_are_merged_key_by_key(world: World) -> None:
@@ -92,14 +92,14 @@ def test_files_are_merged_key_by_key(world: World) -> None:
     )
     world.here("[source.mirror]\nregistry = 'sparse+https://here/'\n[http]\nproxy = 'http://q:2'\n")
     assert world.load() == CargoConfig(
-        sparse="sparse+https://here/", proxy="http://q:2", cainfo=world.home / "ca"
+        index="sparse+https://here/", proxy="http://q:2", cainfo=world.home / "ca"
     )
 
 
 def test_a_key_of_a_deeper_file_does_not_hide_the_others_of_its_table(world: World) -> None:
     world.write(world.home / ".cargo", MIRROR.format("home"))
     world.here("[source.mirror]\nprotocol = 'x'\n")
-    assert world.load().sparse == "sparse+https://home/"
+    assert world.load().index == "sparse+https://home/"
 
 
 @pytest.mark.parametrize("data", [b"a = [", b"\xff", b"[source]\n[source]\n"])
@@ -139,7 +139,7 @@ def test_a_chain_of_replacements_is_followed_to_its_end(world: World) -> None:
         "[source.crates-io]\nreplace-with = 'a'\n[source.a]\nreplace-with = 'b'\n"
         "[source.b]\nregistry = 'sparse+https://b/index/'\n"
     )
-    assert world.load() == CargoConfig(sparse="sparse+https://b/index/")
+    assert world.load() == CargoConfig(index="sparse+https://b/index/")
 
 
 @pytest.mark.parametrize(
@@ -169,18 +169,18 @@ def test_a_registry_can_be_named_where_a_source_can(world: World) -> None:
     world.here(
         "[source.crates-io]\nreplace-with = 'house'\n[registries.house]\nindex = 'sparse+https://house/'\n"
     )
-    assert world.load().sparse == "sparse+https://house/"
+    assert world.load().index == "sparse+https://house/"
 
 
 def test_a_source_wins_over_a_registry_of_its_name(world: World) -> None:
     world.write(world.home / ".cargo", MIRROR.format("source"))
     world.here("[registries.mirror]\nindex = 'sparse+https://registry/'\ntoken = 'x'\n")
-    assert world.load().sparse == "sparse+https://source/"
+    assert world.load().index == "sparse+https://source/"
 
 
 def test_the_last_slash_of_an_index_is_put_where_it_is_missing(world: World) -> None:
     world.here(MIRROR.format("m/x").replace("m/x/", "m/x"))
-    assert world.load().sparse == "sparse+https://m/x/"
+    assert world.load().index == "sparse+https://m/x/"
 
 
 def test_the_folder_of_a_local_registry_starts_where_the_cargo_folder_is(world: World) -> None:
@@ -201,8 +201,6 @@ def test_a_local_registry_is_placed_by_the_file_that_names_it(world: World) -> N
     "source",
     [
         "directory = 'vendor'",
-        "registry = 'https://github.com/rust-lang/crates.io-index'",
-        "registry = 'file:///srv/index'",
         "git = 'https://example.com/x'",
         "",
     ],
@@ -213,6 +211,30 @@ def test_a_source_of_another_kind_is_refused_with_the_way_out(world: World, sour
     assert error.what == "crates.io is replaced by the source vendored, which patchbot cannot read"
     assert error.where == str(file)
     assert "upstream.index" in (error.hint or "")
+
+
+@pytest.mark.parametrize("index", ["https://mirror.example/crates.io-index", "file:///srv/index"])
+def test_an_index_in_a_git_repository_is_taken(world: World, index: str) -> None:
+    world.here(f"[source.crates-io]\nreplace-with = 'm'\n[source.m]\nregistry = '{index}'\n")
+    assert world.load() == CargoConfig(index=index)
+    world.here(f"[source.crates-io]\nreplace-with = 'm'\n[registries.m]\nindex = '{index}'\n")
+    assert world.load() == CargoConfig(index=index)
+
+
+@pytest.mark.parametrize(
+    ("index", "what"),
+    [
+        ("ext::sh -c x", "is neither a sparse index nor a git repository"),
+        ("registry+https://m/", "is neither a sparse index nor a git repository"),
+        ("https://me:word@m/git", "has a password in its address, which would stand in logs"),
+    ],
+)
+def test_a_git_address_that_cannot_be_is_refused(world: World, index: str, what: str) -> None:
+    file = world.here(f"[source.crates-io]\nreplace-with = 'm'\n[source.m]\nregistry = '{index}'\n")
+    error = world.refused()
+    assert error.what == f"crates.io is replaced by the source m, whose index {what}"
+    assert error.where == str(file)
+    assert error.hint
 
 
 # -- the way there ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import patchbot
 from patchbot.errors import ConfigError, EnvironmentProblem, RepositoryError
 from patchbot.model import IndexEntry
 from patchbot.upstream import source as sources
+from patchbot.upstream import web
 from patchbot.upstream.cache import Cache
 from patchbot.upstream.cargo_config import CargoConfig
 from patchbot.upstream.source import LocalRegistry, SparseRegistry
@@ -53,7 +54,7 @@ def registry(server: Server, cache: Cache) -> Open:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were slept, none of them for real."""
     slept: list[float] = []
-    monkeypatch.setattr(sources, "time", SimpleNamespace(sleep=slept.append))
+    monkeypatch.setattr(web, "time", SimpleNamespace(sleep=slept.append))
     return slept
 
 
@@ -260,7 +261,7 @@ def test_a_redirect_in_a_circle_is_told(server: Server, registry: Open) -> None:
 def test_a_download_that_is_too_large_is_stopped(
     server: Server, registry: Open, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "MAX_DOWNLOAD", 1000)
+    monkeypatch.setattr(web, "MAX_DOWNLOAD", 1000)
     server.answer(DOWNLOAD, Reply(body=b"x" * 1000))
     with pytest.raises(RepositoryError, match="has the sha256"):
         fetch(registry())
@@ -324,7 +325,7 @@ def test_a_server_that_stays_unwell_is_told(server: Server, registry: Open, wait
     server.answer(INDEX, Reply(500))
     with pytest.raises(EnvironmentProblem, match=r"cannot be reached \(it answers 500\)") as caught:
         registry().entries("wasmtime")
-    assert len(server.asked(INDEX)) == sources.ATTEMPTS
+    assert len(server.asked(INDEX)) == web.ATTEMPTS
     assert waits == [0.5, 1.0, 2.0]
     assert caught.value.exit_code == 9
     assert "--offline" in (caught.value.hint or "")
@@ -366,7 +367,7 @@ def test_a_server_that_is_not_there_is_told(server: Server, registry: Open, wait
     server.stop()
     with pytest.raises(EnvironmentProblem, match=r"cannot be reached \(ConnectError"):
         opened.entries("wasmtime")
-    assert len(waits) == sources.ATTEMPTS - 1
+    assert len(waits) == web.ATTEMPTS - 1
 
 
 def test_a_body_that_breaks_off_is_asked_for_again(
@@ -522,7 +523,7 @@ def opened(index: str, cargo: CargoConfig, cache: Cache) -> sources.Source:
 
 def test_cargos_replacement_applies_to_crates_io_alone(tmp_path: Path, cache: Cache) -> None:
     folder = CargoConfig(local=tmp_path)
-    mirror = CargoConfig(sparse="sparse+https://mirror.example/")
+    mirror = CargoConfig(index="sparse+https://mirror.example/")
     house = "sparse+https://house.example/"
     assert opened(CRATES_IO, folder, cache) == LocalRegistry(tmp_path)
     for index, cargo, url in (

@@ -1,4 +1,4 @@
-"""A cargo registry over HTTP: its sparse index, its downloads and its web API (cargo book, "Registries").
+"""A cargo registry: its index, and over HTTP its downloads and its web API (cargo book, "Registries").
 
 Reading is tried again while the registry or the way to it is not well.  What changes something is sent once:
 whoever sends must find out what became of it before sending again.
@@ -7,8 +7,10 @@ whoever sends must find out what became of it before sending again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import httpx2
@@ -16,11 +18,12 @@ import httpx2
 from patchbot import network
 from patchbot.cargo_settings import Network
 from patchbot.errors import ConfigError, EnvironmentProblem, PublishError, RepositoryError
+from patchbot.git_index import GitIndex, Retries
 from patchbot.model import IndexEntry, index_path
 from patchbot.registry.remote.answers import Answer, Fate, judge
 from patchbot.registry.remote.credentials import READ, Credentials, Purpose
 from patchbot.registry.remote.pacing import Clock, RealClock, backoff, retry_after
-from patchbot.registry.remote.target import Target, variable
+from patchbot.registry.remote.target import Target, is_crates_io, variable
 from patchbot.sparse import IndexConfig, parse_lines
 
 T = TypeVar("T")
@@ -31,6 +34,8 @@ MAX_ANSWER = 256 * 1024 * 1024
 _OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
 _ABSENT = {404, 410, 451}  # how a sparse index says "no such crate" (cargo book, "Nonexistent Crates")
 _AGAIN = {408, 429, 500, 502, 503, 504}
+_LONGEST_BACKOFF = 30.0
+_NO_INDEX = "is it the address of a registry's index?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,10 @@ class NoAnswer(Exception):  # noqa: N818 - what happened, not what is wrong
 
 
 class Client:
-    """One registry.  Threads may share it; ``stop`` ends all waiting."""
+    """One registry.  Threads may share it; ``stop`` ends all waiting.
+
+    ``git`` is its index, if that is a git repository.
+    """
 
     def __init__(
         self,
@@ -69,11 +77,13 @@ class Client:
         credentials: Credentials,
         way: Network = Network(),  # noqa: B008 - frozen
         *,
+        git: GitIndex | None = None,
         clock: Clock | None = None,
         patience: Patience = Patience(),
         stop: threading.Event | None = None,
     ) -> None:
         self.target = target
+        self.git = git
         self.clock = clock or RealClock()
         self.patience = patience
         self.stop = stop or threading.Event()
@@ -93,24 +103,48 @@ class Client:
         """Return the index's ``config.json``, asked for once."""
         with self._lock:
             if self._config is None:
-                url = f"{self.target.url}config.json"
-                reply = self._get(url)
-                if reply.status != _OK:
-                    raise _denied_or(reply, self.target, "the index has no config.json")
-                self._config = _parsed(IndexConfig.parse, reply.body, url)
+                if self.git is not None and not self.git.known:
+                    self._fetch(self.git)
+                data = self._index_file("config.json")
+                if data is None:
+                    raise PublishError("the index has no config.json", where=self.target.url, hint=_NO_INDEX)
+                self._config = _parsed(IndexConfig.parse, data, self._place("config.json"))
                 self._private = self._private or self._config.auth_required
             return self._config
 
     def entries(self, name: str) -> dict[str, IndexEntry]:
         """Return the versions of a crate as the index has them now, empty if there is no such crate."""
+        if self.git is not None:
+            self._fetch(self.git)
         self.config()
-        url = self.target.url + index_path(name)
-        reply = self._get(url)
+        path = index_path(name)
+        data = self._index_file(path)
+        return {} if data is None else _parsed(parse_lines, data, self._place(path))
+
+    def _place(self, path: str) -> str:
+        """Return where a file of the index is, for people."""
+        return self.target.url + path if self.git is None else f"{path} in {self.target.url}"
+
+    def _index_file(self, path: str) -> bytes | None:
+        """Return a file of the index, None if there is none; a git index has been fetched before."""
+        if self.git is not None:
+            with _refusing():
+                return self.git.file(path)
+        reply = self._get(self.target.url + path)
         if reply.status in _ABSENT:
-            return {}
+            return None
+        if reply.status in {_UNAUTHORIZED, _FORBIDDEN}:
+            raise denied(self.target, str(reply.status))
         if reply.status != _OK:
-            raise _denied_or(reply, self.target, f"the index answers {reply.status} for {name}")
-        return _parsed(parse_lines, reply.body, url)
+            raise PublishError(
+                f"the index answers {reply.status} for {path}", where=self.target.url, hint=_NO_INDEX
+            )
+        return reply.body
+
+    def _fetch(self, git: GitIndex) -> None:
+        waits = islice(backoff(self.patience.first, _LONGEST_BACKOFF), self.patience.attempts - 1)
+        with _refusing():
+            git.refresh(Retries(tuple(waits), lambda seconds: self.clock.wait(seconds, self.stop)))
 
     def crate(self, entry: IndexEntry) -> bytes | None:
         """Return what the registry serves as a crate, unchecked, None if it serves nothing."""
@@ -119,7 +153,7 @@ class Client:
 
     def _get(self, url: str) -> Reply:
         problem = ""
-        waits = backoff(self.patience.first, 30.0)
+        waits = backoff(self.patience.first, _LONGEST_BACKOFF)
         for _ in range(self.patience.attempts):
             wait = next(waits)
             try:
@@ -159,7 +193,14 @@ class Client:
         if api is None:
             raise PublishError(
                 f"the registry {self.target.name} has no web API: it can be read and nothing else",
-                where=f"{self.target.url}config.json",
+                where=self._place("config.json"),
+            )
+        if is_crates_io(api) and not self.target.public:
+            raise PublishError(
+                f"the registry {self.target.name} is a mirror: what is sent there goes to crates.io, "
+                "where a name is taken for ever",
+                where=self._place("config.json"),
+                hint="name a registry of your own, or crates-io itself",
             )
         try:
             reply = self.once(method, f"{api}/api/v1/{path}", purpose=purpose, content=content)
@@ -227,14 +268,15 @@ def denied(target: Target, words: str) -> PublishError:
     )
 
 
-def _denied_or(reply: Reply, target: Target, what: str) -> PublishError:
-    if reply.status in {_UNAUTHORIZED, _FORBIDDEN}:
-        return denied(target, str(reply.status))
-    return PublishError(what, where=target.url, hint="is it the address of a sparse index?")
-
-
-def _parsed(parse: Callable[[bytes, str], T], body: bytes, url: str) -> T:
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Tell what is wrong with an index as what is wrong with the registry."""
     try:
-        return parse(body, url)
+        yield
     except RepositoryError as error:
         raise PublishError(error.what, where=error.where, hint=error.hint) from None
+
+
+def _parsed(parse: Callable[[bytes, str], T], body: bytes, place: str) -> T:
+    with _refusing():
+        return parse(body, place)

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from patchbot.errors import PatchbotError
+from patchbot.git_index import GitIndex
 from patchbot.model import JsonObject
 from patchbot.registry.remote.client import Client, NoAnswer
 from patchbot.registry.remote.credentials import READ, Credentials
+from patchbot.registry.remote.target import is_loopback
 
 _NOT_MODIFIED = 304
 _ABSENT = {404, 410, 451}
@@ -52,16 +54,22 @@ def look(client: Client, credentials: Credentials) -> Iterator[Finding]:
     started = client.clock.now()
     config = client.config()
     seconds = client.clock.now() - started
-    yield Finding.good("sparse index", f"{client.target.url}config.json, in {seconds * 1000:.0f} ms")
+    kind, file = ("sparse index", "config.json") if client.git is None else ("git index", "")
+    yield Finding.good(kind, f"{client.target.url}{file}, in {seconds * 1000:.0f} ms")
     api = config.api or "none: nothing can be published"
     yield Finding("web API", config.api is not None, api)
     yield Finding.good("downloads", config.download)
     yield Finding.note("reading takes a token", "yes" if config.auth_required else "no")
     yield _token(client, credentials)
-    plain = client.target.url.startswith("http://") and not client.target.loopback
+    # a git index is read without it
+    given = client.target.url if client.git is None else config.api or ""
+    plain = given.startswith("http://") and not is_loopback(given)
     yield Finding(
         "encrypted", not plain, "no: the token travels in the clear" if plain else "yes, or on this machine"
     )
+    if client.git is not None:
+        yield _fetched(client.git)
+        return
     yield _absent(client, private=config.auth_required)
     yield _tagged(client, private=config.auth_required)
 
@@ -74,6 +82,16 @@ def _token(client: Client, credentials: Credentials) -> Finding:
     return Finding(
         "token", found, f"cargo's configuration has one for {client.target.name}" if found else "none"
     )
+
+
+def _fetched(index: GitIndex) -> Finding:
+    """Say how the index comes: plain files over HTTP are more than the git inside cargo can read (libgit2)."""
+    answer = (
+        "whole, as plain files: cargo needs net.git-fetch-with-cli = true"
+        if index.dumb
+        else "its newest commit alone"
+    )
+    return Finding.note("what is fetched of the index", answer)
 
 
 def _absent(client: Client, *, private: bool) -> Finding:

@@ -160,7 +160,9 @@ class Trial:
     def _wrong_token(self) -> Finding:
         target = self.client.target
         wrong = Credentials(target, Settings(), {variable(target.name, "TOKEN"): _WRONG})
-        other = Client(target, wrong, clock=self.client.clock, patience=self.client.patience)
+        other = Client(
+            target, wrong, git=self.client.git, clock=self.client.clock, patience=self.client.patience
+        )
         crate = self._crate("wrong-token")
         try:
             body = upload.body(crate.data, own=(target.index,))

@@ -7,18 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from patchbot import index_address
 from patchbot.cargo_settings import Settings
 from patchbot.errors import ConfigError
 
 CRATES_IO = "crates-io"
 _CRATES_IO_INDEX = "sparse+https://index.crates.io/"
 _CRATES_IO_HOSTS = {"index.crates.io", "crates.io"}
+_CRATES_IO_GIT = ("github.com", "/rust-lang/crates.io-index")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A registry: the name that cargo's configuration gives it, and its index, ``sparse+https://…/``."""
+    """A registry: the name that cargo's configuration gives it, and its index as cargo spells it.
+
+    That is ``sparse+https://…/``, or the URL of a git repository.
+    """
 
     name: str
     index: str
@@ -26,17 +31,41 @@ class Target:
     @property
     def url(self) -> str:
         """The address of the index, without cargo's prefix."""
-        return self.index.removeprefix("sparse+")
+        return self.index.removeprefix(index_address.SPARSE)
+
+    @property
+    def git(self) -> bool:
+        """Whether the index is a git repository."""
+        return index_address.is_git(self.index)
 
     @property
     def public(self) -> bool:
         """Whether it is crates.io, by whatever name."""
-        return urlsplit(self.url).hostname in _CRATES_IO_HOSTS
+        parts = urlsplit(self.url)
+        repository = (parts.hostname, parts.path.rstrip("/").removesuffix(".git").lower())
+        return is_crates_io(self.url) or repository == _CRATES_IO_GIT
 
     @property
     def loopback(self) -> bool:
         """Whether it is on this machine."""
-        return urlsplit(self.url).hostname in {"127.0.0.1", "::1", "localhost"}
+        return self.url.startswith("file://") or is_loopback(self.url)
+
+
+def is_crates_io(url: str) -> bool:
+    """Whether a URL's host is that of crates.io."""
+    return _host(url) in _CRATES_IO_HOSTS
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine."""
+    return _host(url) in {"127.0.0.1", "::1", "localhost"}
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # a config.json may say anything
+        return None
 
 
 def variable(name: str, key: str) -> str:
@@ -63,17 +92,7 @@ def find(name: str, settings: Settings, environ: Mapping[str, str]) -> Target:
             + (f"; known: {', '.join(known)}" if known else ""),
         )
     where = given if environ.get(given) else settings.file(f"registries.{name}", "index")
-    if not index.startswith(("sparse+http://", "sparse+https://")):
-        raise ConfigError(
-            f"the registry {name} has no sparse index",
-            where=where,
-            hint="patchbot publishes to registries whose index begins with sparse+https://",
-        )
-    parts = urlsplit(index.removeprefix("sparse+"))
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError(
-            f"the index of {name} has a password in its address, which would stand in logs",
-            where=where,
-            hint="take it out, and give cargo a token or a credential provider",
-        )
-    return Target(name, index if index.endswith("/") else f"{index}/")
+    try:
+        return Target(name, index_address.spelled(index))
+    except ConfigError as error:
+        raise ConfigError(f"the index of {name} {error.what}", where=where, hint=error.hint) from None
