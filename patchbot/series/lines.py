@@ -136,10 +136,11 @@ def _down(base: Sequence[bytes], change: Change, limit: int) -> Change:
 
 
 def evident(old: Lines, new: Lines) -> tuple[Change, ...] | None:
-    """Return what turns ``old`` into ``new`` where there is but one way to see it, or None.
+    """Return what turns ``old`` into ``new`` where git has but one way to see it, or None.
 
-    What both begin and end with is left out; if the rest of one has no line of the other's, it is one change,
-    whatever the algorithm.  It lies as far down as it goes, as ``settled`` has it.
+    What both begin and end with is left out, which git does before any of its algorithms (xdiff, ``xdl_trim_ends``);
+    if the rest of one has no line of the other's, it is one change, and none is smaller.  It lies as far down as
+    it goes, as ``settled`` has it.
     """
     if old == new:
         return ()

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from patchbot.series import lines
@@ -138,16 +138,23 @@ def test_what_is_evident_is_one_change_as_far_down_as_it_goes(old: Lines, new: L
 
 
 @given(sides())
-def test_what_is_evident_is_what_every_diff_says(sides: Sides) -> None:
+@example(
+    (
+        (b"a\n", b"a\n", b"b\n", b"b\n", b"b\n"),
+        (Change(0, 0, (b"a\n", b"a\n", b"b\n")), Change(4, 5, ())),
+        (),
+    )
+)
+def test_what_is_evident_is_the_least_that_any_diff_says(sides: Sides) -> None:
     old, edited, _ = sides
     new = lines.applied(old, edited)
     seen = lines.evident(old, new)
     if seen:
         gone, come = old[seen[0].start : seen[0].end], seen[0].lines
         found = lines.settled(old, changes(old, new))
-        # another diff takes no more lines away and adds no more: none of these stands on both sides
-        assert sum(c.end - c.start for c in found) == len(gone)
-        assert sum(len(c.lines) for c in found) == len(come)
+        # none of these stands on both sides, so that no diff takes fewer lines away; difflib's may take more
+        assert sum(c.end - c.start for c in found) >= len(gone)
+        assert sum(len(c.lines) for c in found) >= len(come)
 
 
 @given(sides())
