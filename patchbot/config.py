@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from patchbot import index_address
 from patchbot.errors import ConfigError, PatchbotError
+from patchbot.index import address as index_address
 from patchbot.model import ClosureMode, Release, Suffix
 
 FILE_NAME = "patchbot.toml"

@@ -32,11 +32,8 @@ def code(*rooms: str) -> str:
 
 
 def _sources(rooms: Iterable[str]) -> Iterable[Path]:
-    yield from (
-        _PACKAGE / f"{name}.py"
-        for name in ("truth", "targets", "store", "sealed", "plumbing", "reader", "commits")
-    )
-    for room in ("model", *rooms):
+    yield from (_PACKAGE / f"{name}.py" for name in ("truth", "targets"))
+    for room in ("model", "git", *rooms):
         yield from (file for file in (_PACKAGE / room).rglob("*") if file.suffix in {".py", ".rs"})
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from patchbot.borrowed import borrow, resolve_in
-from patchbot.commits import CommitText, TreeChange
 from patchbot.errors import RepositoryError, UsageError
+from patchbot.git.borrowed import borrow, resolve_in
+from patchbot.git.commits import CommitText, TreeChange
 
 WHO = {f"GIT_{who}_{what}": "x@x.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 TEXT = CommitText(message="words\n", author="A <a@b.invalid>", date="1700000000 +0000")

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patchbot import sealed
-from patchbot import store as module
-from patchbot.commits import CommitText, TreeChange
 from patchbot.errors import EnvironmentProblem, PatchbotError, RepositoryError
+from patchbot.git import sealed
+from patchbot.git import store as module
+from patchbot.git.commits import CommitText, TreeChange
+from patchbot.git.store import Store, TreeEntry
 from patchbot.model import TreeFile
-from patchbot.store import Store, TreeEntry
 
 NOBODY = 65534
 TEXT = CommitText(message="subject\n\nbody\n", author="A U Thor <a@invalid>", date="1700000000 +0100")
@@ -857,7 +857,7 @@ def test_a_machine_without_git_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_store_can_be_imported_where_git_is_missing(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "import patchbot.store"]
+    command = [sys.executable, "-c", "import patchbot.git.store"]
     subprocess.run(command, check=True, env={"PATH": str(tmp_path)}, capture_output=True)
 
 

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
-from patchbot.plumbing import Git, PlainGit
-from patchbot.sealed import IDENTITY, lend, run_git, seal, seal_environment
-from patchbot.store import FORMATS, Store
+from patchbot.git.plumbing import Git, PlainGit
+from patchbot.git.sealed import IDENTITY, lend, run_git, seal, seal_environment
+from patchbot.git.store import FORMATS, Store
 
 
 class Borrowed(Store):

@@ -11,11 +11,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from patchbot.commits import CommitText
 from patchbot.errors import RepositoryError
-from patchbot.gitpython import InvalidGitRepositoryError, NoSuchPathError, PythonGit, Repo, make_repository
-from patchbot.sealed import IDENTITY, lend, run_git, seal
-from patchbot.store import Store, TreeEntry
+from patchbot.git.commits import CommitText
+from patchbot.git.gitpython import (
+    InvalidGitRepositoryError,
+    NoSuchPathError,
+    PythonGit,
+    Repo,
+    make_repository,
+)
+from patchbot.git.sealed import IDENTITY, lend, run_git, seal
+from patchbot.git.store import Store, TreeEntry
 
 _INDEX = ("update-index", "-z", "--index-info")
 

@@ -22,8 +22,8 @@ from git import (  # noqa: TID251 - this module is the one place
     Repo,
 )
 
-from patchbot.plumbing import GitFailed, GitMissing, Process
-from patchbot.sealed import SEALED
+from patchbot.git.plumbing import GitFailed, GitMissing, Process
+from patchbot.git.sealed import SEALED
 
 __all__ = ["InvalidGitRepositoryError", "NoSuchPathError", "PythonGit", "Repo", "make_repository"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from patchbot.cargo_settings import Network
 from patchbot.errors import EnvironmentProblem, RepositoryError
-from patchbot.index_address import TRANSPORTS
-from patchbot.plumbing import PlainGit
-from patchbot.sealed import SEALED, run_git, seal
+from patchbot.git.plumbing import PlainGit
+from patchbot.git.sealed import SEALED, run_git, seal
+from patchbot.git.transports import TRANSPORTS
 
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from patchbot.errors import RepositoryError
-from patchbot.plumbing import Git, Process
-from patchbot.sealed import ask_git
+from patchbot.git.plumbing import Git, Process
+from patchbot.git.sealed import ask_git
 
 _ASKED = 800  # objects at once: their ids go into a pipe's buffer whole, so that nobody waits for the other
 _AHEAD = 1 << 20  # bytes in a pipe: what Linux allows everybody (pipe(7), pipe-max-size)

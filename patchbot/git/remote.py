@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from patchbot import files
-from patchbot.borrowed import borrow, in_lender
 from patchbot.errors import RepositoryError, UsageError
-from patchbot.index_address import TRANSPORTS
-from patchbot.plumbing import PlainGit
-from patchbot.reach import Origin, ask
-from patchbot.sealed import run_git, seal
-from patchbot.store import Store
+from patchbot.git.borrowed import borrow, in_lender
+from patchbot.git.plumbing import PlainGit
+from patchbot.git.reach import Origin, ask
+from patchbot.git.sealed import run_git, seal
+from patchbot.git.store import Store
+from patchbot.git.transports import TRANSPORTS
 
 _SCP = re.compile(r"[^/:\s]+:[^:].*", re.DOTALL)  # user@host:path, ssh without its scheme
 

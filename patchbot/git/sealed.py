@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from patchbot.errors import EnvironmentProblem, RepositoryError
-from patchbot.plumbing import Git, GitFailed, GitMissing, Process
+from patchbot.git.plumbing import Git, GitFailed, GitMissing, Process
 
 # What a caller's environment must not change.  GIT_INDEX_FILE and friends leak through GitPython, which
 # copies os.environ; the list of settings is git's own (git(1), "Environment Variables").

@@ -22,13 +22,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from patchbot import commits
-from patchbot.commits import EXECUTABLE, CommitText, TreeChange
 from patchbot.errors import EnvironmentProblem, RepositoryError
+from patchbot.git import commits
+from patchbot.git.commits import EXECUTABLE, CommitText, TreeChange
+from patchbot.git.plumbing import Git, GitMissing
+from patchbot.git.reader import Reader
+from patchbot.git.sealed import IDENTITY, lend, run_git, seal, seal_environment, start_git
 from patchbot.model import TreeFile
-from patchbot.plumbing import Git, GitMissing
-from patchbot.reader import Reader
-from patchbot.sealed import IDENTITY, lend, run_git, seal, seal_environment, start_git
 
 ZERO = "0" * 40
 FORMATS = {"sha1": 40, "sha256": 64}  # and the length of an id in each
@@ -93,7 +93,7 @@ class Store:
         """
         seal_environment()
         try:
-            from patchbot.gitpython import PythonGit, Repo  # noqa: PLC0415 - see there
+            from patchbot.git.gitpython import PythonGit, Repo  # noqa: PLC0415 - see there
 
             if not path.exists():
                 _create(path)
@@ -379,7 +379,7 @@ class Store:
         """Give a throw-away clone whose one commit holds just ``paths`` of ``tree``, as stock git sees it."""
         wanted = set(paths)
         index = "".join(f"{e.mode} {e.oid}\t{e.path}\0" for e in self.list_tree(tree) if e.path in wanted)
-        from patchbot.gitpython import PythonGit, make_repository  # noqa: PLC0415 - see there
+        from patchbot.git.gitpython import PythonGit, make_repository  # noqa: PLC0415 - see there
 
         with tempfile.TemporaryDirectory(prefix="patchbot-checkout-") as folder:
             with make_repository(Path(folder), branch="base") as repo:
@@ -395,7 +395,7 @@ class Store:
 
         Raises ``RepositoryError`` with git's words if a mail does not apply.
         """
-        from patchbot.gitpython import PythonGit  # noqa: PLC0415 - see there
+        from patchbot.git.gitpython import PythonGit  # noqa: PLC0415 - see there
 
         with Store(folder, PythonGit.at(folder)) as clone:
             # without --keep-cr a file with CRLF line ends does not fit its own patch
@@ -416,7 +416,7 @@ class Store:
 
 def _create(path: Path) -> None:
     """Make a bare repository beside ``path`` and move it there, so that a half-made one is never trusted."""
-    from patchbot.gitpython import make_repository  # noqa: PLC0415 - see there
+    from patchbot.git.gitpython import make_repository  # noqa: PLC0415 - see there
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".store-", dir=path.parent) as folder:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from urllib.parse import SplitResult, urlsplit
 
 from patchbot.errors import ConfigError
+from patchbot.git.transports import TRANSPORTS
 
 SPARSE = "sparse+"
 LOCKED = "registry+"  # a git index in Cargo.lock; in a configuration it works with libgit2 alone, by accident
-
-# git would run a program for any other (gitremote-helpers(7)); ext:: runs whatever its address says
-TRANSPORTS = ("file", "git", "http", "https", "ssh")
 
 
 def is_git(index: str) -> bool:

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from patchbot import files
 from patchbot.cargo_settings import Network
-from patchbot.coalesced import Coalesced
 from patchbot.errors import EnvironmentProblem, RepositoryError
-from patchbot.plumbing import PlainGit
-from patchbot.reach import Origin, Unreachable, ask
-from patchbot.reader import Reader, TooLarge
-from patchbot.sealed import run_git, seal
+from patchbot.git.plumbing import PlainGit
+from patchbot.git.reach import Origin, Unreachable, ask
+from patchbot.git.reader import Reader, TooLarge
+from patchbot.git.sealed import run_git, seal
+from patchbot.index.coalesced import Coalesced
 
 LARGEST = 64 * 1024 * 1024  # bytes of a file
 _REF = "refs/remotes/origin/HEAD"

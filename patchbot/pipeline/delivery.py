@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from patchbot.borrowed import Borrowed
-from patchbot.commits import CommitText
 from patchbot.errors import RepositoryError
+from patchbot.git.borrowed import Borrowed
+from patchbot.git.commits import CommitText
+from patchbot.git.store import TreeEntry
 from patchbot.model import Verdict
 from patchbot.pipeline.gitobjects import tree_changes
 from patchbot.series.lines import Change
@@ -19,7 +20,6 @@ from patchbot.series.mails.spell import TextChange
 from patchbot.series.merge import rebase
 from patchbot.series.merge.rebase import Outcome, Rebased
 from patchbot.series.merge.trees import FOLDER, PLAIN, Entry
-from patchbot.store import TreeEntry
 
 _NOBODY = "patchbot <patchbot@invalid>"
 _RUN = 10  # patches for which a git of their own pays

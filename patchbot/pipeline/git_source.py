@@ -10,16 +10,17 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from patchbot import files, remote, state
-from patchbot.borrowed import borrow
+from patchbot import files, state
 from patchbot.errors import EnvironmentProblem, Findings, PatchbotError, RepositoryError
+from patchbot.git import remote
+from patchbot.git.borrowed import borrow
+from patchbot.git.reach import Origin
+from patchbot.git.store import Store, TreeEntry
 from patchbot.model import CratePin, ImportedRelease, Inventory, JsonObject, Release
 from patchbot.pipeline import imports, many, suffixes, sync
 from patchbot.pipeline.many import Outcome
 from patchbot.pipeline.sync import Synced
 from patchbot.pipeline.work import Workspace
-from patchbot.reach import Origin
-from patchbot.store import Store, TreeEntry
 from patchbot.upstream import differences, manifests, resolve, tags
 from patchbot.upstream.differences import Differences
 from patchbot.upstream.git_tree import SYMLINK, GitTree

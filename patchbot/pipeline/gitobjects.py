@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from patchbot.commits import TreeChange
+from patchbot.git.commits import TreeChange
+from patchbot.git.store import Store
 from patchbot.series.lines import Change
 from patchbot.series.mails import diffs
 from patchbot.series.merge.preimage import Blobs
 from patchbot.series.merge.trees import FOLDER, PLAIN, SUBMODULE, Entry
-from patchbot.store import Store
 
 _Names = dict[str, "_Names"]  # what is wanted in a folder, and what in each of its folders
 _KEPT = 50_000  # trees; a large repository has fewer folders

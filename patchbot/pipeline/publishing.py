@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from patchbot import cargo_settings
 from patchbot.errors import ConfigError, UsageError
-from patchbot.git_index import GitIndex
+from patchbot.index.repository import GitIndex
 from patchbot.model import ForkedRelease, JsonObject
 from patchbot.pipeline import published
 from patchbot.pipeline.work import Workspace

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patchbot import files
-from patchbot.borrowed import Borrowed, borrow, resolve_in
-from patchbot.commits import CommitText
 from patchbot.errors import EnvironmentProblem, RepositoryError, UsageError
+from patchbot.git.borrowed import Borrowed, borrow, resolve_in
+from patchbot.git.commits import CommitText
 from patchbot.model import JsonObject, Verdict
 from patchbot.pipeline import delivery
 from patchbot.pipeline.gitobjects import GitObjects

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchbot import clone, files, state
-from patchbot.commits import CommitText
+from patchbot import files, state
 from patchbot.errors import RepositoryError, UsageError
+from patchbot.git import clone
+from patchbot.git.commits import CommitText
+from patchbot.git.store import TreeEntry
 from patchbot.model import ImportedRelease, JsonObject, Release
 from patchbot.pipeline import carry
 from patchbot.pipeline.gitobjects import GitObjects
@@ -21,7 +23,6 @@ from patchbot.series.merge.place import Clash
 from patchbot.series.merge.preimage import Blobs
 from patchbot.series.merge.rebase import Rebased
 from patchbot.series.merge.trees import Entry
-from patchbot.store import TreeEntry
 
 _MARKERS = (b"<<<<<<< ", b"||||||| ", b">>>>>>> ")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patchbot import state
-from patchbot.commits import CommitText
 from patchbot.errors import Findings, RepositoryError
 from patchbot.fork import ledger, naming
+from patchbot.git.commits import CommitText
 from patchbot.model import ImportedRelease, Inventory, JsonObject, Kind, Names, Release
 from patchbot.pipeline import carry
 from patchbot.pipeline.gitobjects import tree_changes

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from patchbot import files, state
 from patchbot.config import CRATES_IO_INDEX, Config
+from patchbot.git.store import Store
 from patchbot.model import IndexEntry, Release, Suffix
 from patchbot.registry.local import LocalRegistry
 from patchbot.report.terminal import Reporter
 from patchbot.series import policy as policies
 from patchbot.shelf import Shelf
-from patchbot.store import Store
 from patchbot.upstream import cargo_config, policy, resolve
 from patchbot.upstream.cache import Cache
 from patchbot.upstream.source import Source, open_source

@@ -10,13 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from patchbot import files, state
-from patchbot.commits import CommitText, TreeChange
 from patchbot.errors import ConfigError, RepositoryError
+from patchbot.git.commits import CommitText, TreeChange
+from patchbot.git.store import Store
 from patchbot.model import ImportedRelease, Rewrite, Suffix, TreeFile, Verdict
 from patchbot.series import lock as locks
 from patchbot.series import message as messages
 from patchbot.series.policy import PatchKind
-from patchbot.store import Store
 
 SERIES = "refs/patchbot/series/"
 UPSTREAM = "refs/patchbot/upstream/"

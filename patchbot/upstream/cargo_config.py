@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchbot import cargo_settings, index_address
+from patchbot import cargo_settings
 from patchbot.cargo_settings import Network, Settings
 from patchbot.errors import ConfigError
+from patchbot.index import address as index_address
 
 CRATES_IO = "crates-io"
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from patchbot.git.store import TreeEntry
 from patchbot.model import CratePin, JsonObject
-from patchbot.store import TreeEntry
 from patchbot.upstream.git_tree import SYMLINK, GitTree
 from patchbot.upstream.manifests import FILE_NAME
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from patchbot.errors import RepositoryError
+from patchbot.git.store import TreeEntry
 from patchbot.model.paths import check_path
-from patchbot.store import TreeEntry
 from patchbot.upstream.manifests import FILE_NAME, Package
 
 SYMLINK = "120000"

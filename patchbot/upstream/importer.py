@@ -14,10 +14,10 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import zip_longest
 
-from patchbot.commits import CommitText
 from patchbot.errors import RepositoryError, UsageError
+from patchbot.git.commits import CommitText
+from patchbot.git.store import Store
 from patchbot.model import CratePin, ImportedRelease, IndexEntry, MissingCrate, Release, TreeFile
-from patchbot.store import Store
 from patchbot.upstream.resolve import OwnCrates
 from patchbot.upstream.source import Source
 from patchbot.upstream.unpack import VCS_INFO, Unpacked, refuse_twins, unpack

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from patchbot import index_address
 from patchbot.errors import EnvironmentProblem, RepositoryError
-from patchbot.git_index import GitIndex, Retries
+from patchbot.index import address as index_address
+from patchbot.index.lines import IndexConfig, parse_lines
+from patchbot.index.repository import GitIndex, Retries
 from patchbot.model import IndexEntry, index_path
-from patchbot.sparse import IndexConfig, parse_lines
 from patchbot.upstream.cache import Cache, Cached
 from patchbot.upstream.cargo_config import CargoConfig
 from patchbot.upstream.web import CONNECTIONS, Web, pause, pauses

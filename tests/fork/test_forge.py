@@ -18,6 +18,7 @@ from support.upstream import Upstream
 from patchbot.config import OWN_PACKAGES
 from patchbot.errors import ConfigError, RepositoryError
 from patchbot.fork import closure, forge
+from patchbot.git.store import Store
 from patchbot.model import (
     ClosureMode,
     CratePin,
@@ -29,7 +30,6 @@ from patchbot.model import (
     IndexEntry,
     TreeFile,
 )
-from patchbot.store import Store
 from patchbot.upstream import importer, resolve
 from patchbot.upstream.source import LocalRegistry
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from patchbot.errors import ConfigError
-from patchbot.index_address import is_git, spelled
+from patchbot.index.address import is_git, spelled
 
 
 @pytest.mark.parametrize(

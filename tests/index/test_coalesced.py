@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from patchbot.coalesced import Coalesced
 from patchbot.errors import EnvironmentProblem
+from patchbot.index.coalesced import Coalesced
 
 
 class Work:

@@ -7,8 +7,8 @@ import pytest
 from support import crates
 
 from patchbot.errors import RepositoryError
+from patchbot.index.lines import IndexConfig, parse_lines
 from patchbot.model import IndexEntry
-from patchbot.sparse import IndexConfig, parse_lines
 
 
 def line(version: str, **more: Any) -> bytes:  # noqa: ANN401 - any key of an index line

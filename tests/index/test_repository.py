@@ -19,10 +19,11 @@ from support.git_index import DumbServer, IndexRepository, Waits
 from support.repository import Repository
 from support.server import Reply, Server
 
-from patchbot import git_index, reach
 from patchbot.cargo_settings import Network
 from patchbot.errors import EnvironmentProblem, RepositoryError
-from patchbot.git_index import GitIndex
+from patchbot.git import reach
+from patchbot.index import repository as git_index
+from patchbot.index.repository import GitIndex
 
 FILE = "wa/sm/wasmtime"
 
@@ -396,7 +397,7 @@ def test_what_killed_runs_leave_does_not_matter(there: IndexRepository, folder: 
 
 
 _CHILD = (
-    "import sys\nfrom pathlib import Path\nfrom patchbot.git_index import GitIndex, Retries\n"
+    "import sys\nfrom pathlib import Path\nfrom patchbot.index.repository import GitIndex, Retries\n"
     "index = GitIndex(sys.argv[1], Path(sys.argv[2]))\nindex.refresh(Retries((), lambda _: False))\n"
     "print(index.file(sys.argv[3]).decode())"
 )

@@ -20,7 +20,7 @@ from support.upstream import Upstream
 
 from patchbot import config as configs
 from patchbot import files
-from patchbot.commits import CommitText
+from patchbot.git.commits import CommitText
 from patchbot.model import Release, TreeFile
 from patchbot.pipeline import imports, many
 from patchbot.pipeline.work import workspace

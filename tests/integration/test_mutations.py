@@ -16,9 +16,9 @@ from symbols import small
 from symbols.native import needs_cc, needs_rustc, x86_64_linux
 
 from patchbot import config as configs
+from patchbot.git.store import Store
 from patchbot.model import Release
 from patchbot.series import policy as policies
-from patchbot.store import Store
 from patchbot.symbols.readings import Readings
 from patchbot.upstream import importer
 

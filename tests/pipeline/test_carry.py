@@ -12,8 +12,8 @@ import pytest
 from support.upstream import Upstream
 
 from patchbot import config as configs
-from patchbot.commits import CommitText
 from patchbot.errors import ConfigError, ConflictError, RepositoryError
+from patchbot.git.commits import CommitText
 from patchbot.model import Release, TreeFile, Verdict
 from patchbot.pipeline import closures, forks, imports, many
 from patchbot.pipeline import sync as stage

@@ -16,8 +16,8 @@ from support.repository import Repository, originals, tree
 from support.upstream import Upstream
 
 from patchbot import config as configs
-from patchbot import remote
 from patchbot.errors import EnvironmentProblem, Findings, PatchbotError, RepositoryError, UsageError
+from patchbot.git import remote
 from patchbot.model import Inventory, Release
 from patchbot.pipeline import git_source, many
 from patchbot.pipeline import sync as stage

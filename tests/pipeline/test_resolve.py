@@ -13,8 +13,8 @@ from support.upstream import Upstream
 
 from patchbot import config as configs
 from patchbot.cli import run_cli
-from patchbot.commits import CommitText
 from patchbot.errors import UsageError
+from patchbot.git.commits import CommitText
 from patchbot.model import Release, TreeFile
 from patchbot.pipeline import imports, resolve
 from patchbot.pipeline import sync as stage

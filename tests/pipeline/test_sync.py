@@ -11,12 +11,12 @@ from support.upstream import Upstream
 
 from patchbot import config as configs
 from patchbot.errors import ConfigError, Findings, RepositoryError, RewriteError, UsageError
+from patchbot.git.store import Store
 from patchbot.model import Kind, Release
 from patchbot.pipeline import many
 from patchbot.pipeline import sync as stage
 from patchbot.pipeline.work import Change, Workspace, choose, workspace
 from patchbot.report.terminal import Reporter
-from patchbot.store import Store
 from patchbot.upstream.source import LocalRegistry
 
 BARE = Release(8, 0, 1)

@@ -13,7 +13,7 @@ from registry.faulty import Faulty, Scaled
 
 from patchbot.cargo_settings import Settings
 from patchbot.fork.pack import gzip_stored
-from patchbot.git_index import GitIndex
+from patchbot.index.repository import GitIndex
 from patchbot.model import Dependency, DependencyKind, IndexEntry
 from patchbot.registry.remote import journal, plan, publish
 from patchbot.registry.remote.client import Client, Patience

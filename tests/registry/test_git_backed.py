@@ -13,7 +13,7 @@ from registry.git_backed import GitBacked
 
 from patchbot.cargo_settings import Settings
 from patchbot.errors import EnvironmentProblem, PublishError
-from patchbot.git_index import GitIndex
+from patchbot.index.repository import GitIndex
 from patchbot.registry.remote import probe, yank
 from patchbot.registry.remote.client import Client, Patience
 from patchbot.registry.remote.credentials import Credentials

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from patchbot.commits import CommitText
+from patchbot.git.commits import CommitText
+from patchbot.git.store import Store
 from patchbot.model import CratePin, ImportedRelease, IndexEntry, Release, Rewrite, Suffix, TreeFile
 from patchbot.series.export import UPSTREAM
 from patchbot.series.message import Rules
-from patchbot.store import Store
 
 RELEASE = Release(8, 0, 1)
 SUFFIX = Suffix("_8_0_1_pb")

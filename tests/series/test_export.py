@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from series import small
 
-from patchbot.commits import CommitText
 from patchbot.errors import RepositoryError, RewriteError
+from patchbot.git.commits import CommitText
+from patchbot.git.store import Store
 from patchbot.model import ImportedRelease, Rewrite, Suffix, TreeFile, Verdict
 from patchbot.series import export, message
 from patchbot.series import lock as locks
-from patchbot.store import Store
 
 HELPERS = "crates/runtime/src/helpers.c"
 

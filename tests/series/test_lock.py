@@ -11,9 +11,9 @@ from inline_snapshot import snapshot
 from series import small
 
 from patchbot.errors import ConfigError
+from patchbot.git.store import Store
 from patchbot.model import Release, Suffix, Verdict
 from patchbot.series import lock as locks
-from patchbot.store import Store
 
 LOCK = locks.Lock(
     release=small.RELEASE,

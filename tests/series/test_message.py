@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from series import small
 
-from patchbot.commits import CommitText
 from patchbot.errors import RewriteError
+from patchbot.git.commits import CommitText
+from patchbot.git.store import Store
 from patchbot.model import Rewrite, TreeFile
 from patchbot.series import message
-from patchbot.store import Store
 
 TEXT = CommitText(message="a change\n\nwhy\n", author="a <a@invalid>", date="0 +0000")
 

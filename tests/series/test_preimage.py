@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from patchbot.borrowed import Borrowed, borrow
 from patchbot.errors import PatchbotError, RepositoryError
+from patchbot.git.borrowed import Borrowed, borrow
 from patchbot.pipeline.gitobjects import GitObjects
 from patchbot.series.mails import mail
 from patchbot.series.merge import preimage

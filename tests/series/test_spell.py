@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from patchbot.commits import CommitText, TreeChange
+from patchbot.git.commits import CommitText, TreeChange
+from patchbot.git.store import Store
 from patchbot.series.lines import Change, split
 from patchbot.series.mails import mail, spell
 from patchbot.series.mails.spell import TextChange
-from patchbot.store import Store
 
 COMMITS = 250
 LINES = (

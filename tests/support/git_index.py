@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-from patchbot.git_index import Retries
+from patchbot.index.repository import Retries
 from patchbot.model import index_path
 from support import crates
 from support.repository import Repository

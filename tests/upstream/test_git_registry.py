@@ -12,8 +12,8 @@ from support import crates
 from support.git_index import IndexRepository
 from support.server import Reply, Server
 
-from patchbot import git_index
 from patchbot.errors import EnvironmentProblem, RepositoryError
+from patchbot.index import repository as git_index
 from patchbot.upstream import source as sources
 from patchbot.upstream import web
 from patchbot.upstream.cache import Cache

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from support.repository import Repository, tree
 
-from patchbot import remote
 from patchbot.errors import ConfigError, EnvironmentProblem, RepositoryError, UsageError
+from patchbot.git import remote
+from patchbot.git.store import Store, TreeEntry
 from patchbot.model import CratePin, DependencyKind, Release
-from patchbot.store import Store, TreeEntry
 from patchbot.upstream import differences, manifests, tags
 from patchbot.upstream.git_tree import SUBMODULE, SYMLINK, GitTree
 from patchbot.upstream.manifests import Package

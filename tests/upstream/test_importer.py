@@ -10,11 +10,11 @@ import pytest
 from support import crates
 from support.upstream import COMMIT, Upstream
 
-from patchbot.commits import CommitText
 from patchbot.config import OWN_PACKAGES
 from patchbot.errors import EnvironmentProblem, RepositoryError
+from patchbot.git.commits import CommitText
+from patchbot.git.store import Store
 from patchbot.model import ImportedRelease, IndexEntry, MissingCrate, Release
-from patchbot.store import Store
 from patchbot.upstream import importer, resolve
 from patchbot.upstream.resolve import OwnCrates
 from patchbot.upstream.source import LocalRegistry

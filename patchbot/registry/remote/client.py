@@ -18,13 +18,13 @@ import httpx2
 from patchbot import network
 from patchbot.cargo_settings import Network
 from patchbot.errors import ConfigError, EnvironmentProblem, PublishError, RepositoryError
-from patchbot.git_index import GitIndex, Retries
+from patchbot.index.lines import IndexConfig, parse_lines
+from patchbot.index.repository import GitIndex, Retries
 from patchbot.model import IndexEntry, index_path
 from patchbot.registry.remote.answers import Answer, Fate, judge
 from patchbot.registry.remote.credentials import READ, Credentials, Purpose
 from patchbot.registry.remote.pacing import Clock, RealClock, backoff, retry_after
 from patchbot.registry.remote.target import Target, is_crates_io, variable
-from patchbot.sparse import IndexConfig, parse_lines
 
 T = TypeVar("T")
 

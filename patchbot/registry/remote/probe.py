@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from patchbot.errors import PatchbotError
-from patchbot.git_index import GitIndex
+from patchbot.index.repository import GitIndex
 from patchbot.model import JsonObject
 from patchbot.registry.remote.client import Client, NoAnswer
 from patchbot.registry.remote.credentials import READ, Credentials

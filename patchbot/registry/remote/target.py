@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from patchbot import index_address
 from patchbot.cargo_settings import Settings
 from patchbot.errors import ConfigError
+from patchbot.index import address as index_address
 
 CRATES_IO = "crates-io"
 _CRATES_IO_INDEX = "sparse+https://index.crates.io/"

@@ -1,0 +1,1 @@
+"""Indexes of cargo registries: their addresses, their lines, and those that are git repositories."""
