@@ -67,14 +67,16 @@ class Still:
 class Fault:
     """What goes wrong with one request.
 
-    ``stored`` does what was asked all the same; ``reply`` False says nothing and closes the connection;
-    ``read`` is how much of the body is read before the connection is reset, None for all of it.
+    ``stored`` does what was asked all the same, ``half`` stores the bytes and lists nothing; ``reply`` False says
+    nothing and closes the connection; ``read`` is how much of the body is read before the connection is reset,
+    None for all of it.
     """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     stored: bool = False
+    half: bool = False
     reply: bool = True
     read: int | None = None
     cut: int | None = None  # bytes of a longer body that are served
@@ -104,6 +106,7 @@ class Faulty:
         self.mixes_up = False  # the name of a dependency, and what its crate calls it
         self.checks_dependencies = True
         self.forgets = ""  # a key of index lines
+        self.keeps_halves = False  # says that it has what it has stored and does not list
         self.stored: Counter[str] = Counter()
         self.puts: Counter[str] = Counter()
         self.uploads: list[tuple[dict[str, Any], bytes, dict[str, str]]] = []  # JSON, crate, headers
@@ -114,6 +117,7 @@ class Faulty:
         self.on_step: Callable[[str], None] = lambda _: None
         self._faults: dict[tuple[str, str], list[Fault]] = defaultdict(list)
         self._crates: dict[str, dict[str, _Version]] = {}
+        self._halves: dict[tuple[str, str], bytes] = {}
         self._at_once = 0
         self._lock = threading.RLock()
         handler = type("Handler", (_Handler,), {"registry": self})
@@ -174,6 +178,8 @@ class Faulty:
             known = self._crates.setdefault(name.lower(), {})
             if version in known and not self.overwrites:
                 return 200, errors(f"crate version `{version}` is already uploaded")
+            if (name, version) in self._halves and self.keeps_halves:
+                return 200, errors(f"crate {name} {version} exists")
             lacking = [
                 d["name"] for d in metadata["deps"] if "registry" not in d and not self._visible(d["name"])
             ]
@@ -192,6 +198,10 @@ class Faulty:
         return 200, json.dumps(
             {"warnings": {"invalid_categories": [], "invalid_badges": [], "other": []}}
         ).encode()
+
+    def store_half(self, metadata: dict[str, Any], data: bytes) -> None:
+        with self._lock:
+            self._halves[metadata["name"], metadata["vers"]] = data
 
     def _visible(self, name: str) -> dict[str, _Version]:
         now = self.clock.now()
@@ -213,7 +223,7 @@ class Faulty:
     def download(self, name: str, version: str) -> bytes | None:
         with self._lock:
             found = self._crates.get(name.lower(), {}).get(version)
-            return found.data if found else None
+            return found.data if found else self._halves.get((name, version))
 
     def set_yanked(self, name: str, version: str, *, yanked: bool) -> tuple[int, bytes]:
         with self._lock:
@@ -344,6 +354,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self._reply(status, body)
         if fault.stored:
             self.registry.store(metadata, data)
+        if fault.half:
+            self.registry.store_half(metadata, data)
         if not fault.reply:
             return self._reset()
         return self._reply(fault.status, fault.body, fault.headers)

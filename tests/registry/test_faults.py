@@ -234,6 +234,44 @@ def test_what_a_killed_run_has_sent_is_not_sent_again_though_the_index_lags(
     parcels.nothing_the_second_time(registry, tmp_path, [base])
 
 
+# kellnr 6.6.0 lets go of an upload whose connection ends between its storage and its database
+HALF = Fault(half=True, reply=False)
+
+
+def test_what_is_stored_and_not_listed_is_sent_again(registry: Faulty, tmp_path: Path) -> None:
+    registry.fault("upload", "left", HALF)
+    survives(registry, tmp_path)
+    assert registry.puts["left 1.2.3"] == 2
+    assert sum(waits(registry)) >= 60, "an index that lags would show it by then"
+
+
+def test_what_a_killed_run_has_left_half_is_sent_again(registry: Faulty, tmp_path: Path) -> None:
+    base = BY_NAME["base"]
+    to = parcels.client(registry, clock=registry.clock)
+    made = plan.make([base], {})
+    journal.Journal(journal.folder(tmp_path, to.target), to.target, made, to.clock).add(
+        journal.State.UPLOADING, base
+    )
+    registry.store_half(upload.metadata(base.data, own=()), base.data)
+    told: list[str] = []
+    parcels.run(registry, tmp_path, [base], to=to, told=told)
+    parcels.everything_once(registry, [base])
+    assert told == ["base 1.2.3 is stored, but not in the index after 60 s: it is sent again"]
+    parcels.nothing_the_second_time(registry, tmp_path, [base])
+
+
+def test_a_registry_that_never_lists_what_it_has_stored_is_told_with_what_helps(
+    registry: Faulty, tmp_path: Path
+) -> None:
+    registry.keeps_halves = True
+    registry.fault("upload", "left", HALF)
+    with pytest.raises(PublishError, match=r"left 1.2.3 is stored, but the index does not show it") as caught:
+        parcels.run(registry, tmp_path, RELEASE)
+    assert "have what is stored of it removed" in (caught.value.hint or "")
+    registry.keeps_halves = False  # whoever runs it has removed it
+    goes_on(registry, tmp_path)
+
+
 def test_a_registry_that_was_emptied_is_filled_again(tmp_path: Path) -> None:
     told: list[str] = []
     with Faulty(clock=Scaled()) as registry:

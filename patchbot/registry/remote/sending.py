@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -19,7 +20,9 @@ from patchbot.registry.remote.plan import Parcel, other_bytes
 _LONGEST_BACKOFF = 60.0
 _OFTEN = 100  # a bucket of one per ten minutes lets thirty crates in flight come thirty times
 _POLL_FIRST, _POLL_LONGEST = 0.05, 10.0
+_LAG = 60.0  # seconds after which an index that lags would show a crate: crates.io's takes some, its CDN a minute
 _GO_ON = "what was published stays; a new run goes on from there"
+_HALF = "an upload that broke off may have left it so: have what is stored of it removed there, and run again"
 
 
 class Stopped(Exception):  # noqa: N818 - nothing is wrong with this crate
@@ -98,10 +101,10 @@ class Sender:
             self.journal.add(State.UPLOADING, parcel)
             answer = self.client.upload(body, Purpose("publish", *parcel.key, parcel.entry.sha256))
             if self._arrived(parcel, answer):
-                if answer.fate is not Fate.REFUSED:  # else somebody else has sent it
+                if answer.fate is not Fate.REFUSED:  # else somebody else has sent it, or it is there by half
                     self.sent.append(parcel)
+                    self.journal.add(State.UPLOADED, parcel)
                 self.warnings += [f"{parcel}: {warning}" for warning in answer.warnings]
-                self.journal.add(State.UPLOADED, parcel)
                 return
             try:
                 self._wait(parcel, answer, budget.spend(answer))
@@ -118,7 +121,7 @@ class Sender:
             case State.UPLOADED:  # an index that lags may show it yet
                 return self._appears(parcel, self.has)
             case State.UPLOADING:
-                return self.has(parcel)
+                return self._came_through(parcel)
             case State.VISIBLE | State.VERIFIED:
                 self.tell(f"{parcel} was in {self.client.target.name} before, and is gone from its index")
                 return self.has(parcel)
@@ -137,7 +140,21 @@ class Sender:
                     f"the registry refuses {parcel} ({answer.words})", where=self.client.target.name
                 )
             case Fate.LATER | Fate.UNKNOWN:
-                return self.has(parcel)
+                return self._came_through(parcel)
+
+    def _came_through(self, parcel: Parcel) -> bool:
+        """Whether an upload that nobody has seen the end of was taken as a whole.
+
+        A registry may have stored the bytes and no line of the index: it died, or it let go of a request whose
+        connection had ended (kellnr 6.6.0: ``publish`` awaits its storage first, its database then).  Such a crate
+        must be sent again.
+        """
+        if not self.has(parcel):
+            return False
+        if self._appears(parcel, self.shows, seconds=_LAG):
+            return True
+        self.tell(f"{parcel} is stored, but not in the index after {_LAG:.0f} s: it is sent again")
+        return False
 
     def _wait(self, parcel: Parcel, answer: Answer, seconds: float) -> None:
         if seconds >= 1:
@@ -176,10 +193,12 @@ class Sender:
     def watch(self, parcel: Parcel) -> None:
         """Wait until the index shows a crate: what depends on it may be refused before."""
         if not self._appears(parcel, self._shows_rightly):
+            accepted = parcel in self.sent
             raise PublishError(
-                f"{parcel} was accepted, but the index does not show it after {self.client.patience.visible:.0f} s",
+                f"{parcel} {'was accepted' if accepted else 'is stored'}, but the index does not show it "
+                f"after {self.client.patience.visible:.0f} s",
                 where=self.client.target.index,
-                hint=_GO_ON,
+                hint=_GO_ON if accepted else _HALF,
             )
         self.journal.add(State.VISIBLE, parcel)
 
@@ -198,15 +217,16 @@ class Sender:
         self.lost.update(agree.lost(parcel.entry, known))
         return True
 
-    def _appears(self, parcel: Parcel, ask: Callable[[Parcel], bool]) -> bool:
+    def _appears(self, parcel: Parcel, ask: Callable[[Parcel], bool], *, seconds: float = math.inf) -> bool:
         clock, stop = self.client.clock, self.client.stop
-        until = clock.now() + self.client.patience.visible
+        until = clock.now() + min(seconds, self.client.patience.visible)
         for wait in backoff(_POLL_FIRST, _POLL_LONGEST):
             if ask(parcel):
                 return True
-            if clock.now() + wait > until:
+            left = until - clock.now()
+            if left <= 0:
                 return False
-            if clock.wait(wait, stop):
+            if clock.wait(min(wait, left), stop):
                 raise Stopped
         return False  # pragma: no cover - backoff has no end
 
