@@ -49,7 +49,7 @@ def collect(corpus: Corpus, suffix: str) -> Collected:
     a thousand files takes most of the time of a scan.
     """
     return corpus.readings.keep(
-        ("collected", suffix, *corpus.identity), lambda: Collector(corpus, suffix).run()
+        ("collected", suffix, corpus.identity), lambda: Collector(corpus, suffix).run()
     )
 
 

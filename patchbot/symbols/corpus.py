@@ -80,11 +80,11 @@ class Corpus:
         if self._huge:  # nobody gets to see what is in them
             self.files = {**self.files, **dict.fromkeys(self._huge, b"")}
 
-    @property
-    def identity(self) -> kept.Key:
-        """Everything that can be read of the sources: what depends on them all is kept under it."""
+    @cached_property
+    def identity(self) -> bytes:
+        """A digest of everything that can be read of the sources: what depends on them all is kept under it."""
         release = json.dumps(self.release.to_json(), sort_keys=True)
-        return (release, tuple(sorted(self._huge)), tuple(self.files.items()))
+        return kept.digest((release, tuple(sorted(self._huge)), tuple(self.files.items())))
 
     def only(self, has: Callable[[Macro], bool]) -> Corpus:
         """Return the same sources with the macro definitions that ``has`` says are there, and no others."""

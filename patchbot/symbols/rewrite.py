@@ -43,7 +43,7 @@ def rewrite(scanned: Scan, policy: NamePolicy, names: Names) -> tuple[Rewrite, .
     stand_ins = _stand_ins(scanned, names)
     proved = edit.apply(scanned.files, [e for own in rules.edits(scanned, stand_ins).values() for e in own])
     scanned.corpus.readings.keep(
-        ("checked", *scanned.corpus.identity, *_spelled(proved, policy, stand_ins)),
+        ("checked", scanned.corpus.identity, *_spelled(proved, policy, stand_ins)),
         partial(_check, scanned, proved, policy, stand_ins),
     )
     _same_but_for_names(before, names, proved, stand_ins)
