@@ -24,6 +24,11 @@ _REACH = r"^(credential|http|url)\.|^core\.(sshcommand|gitproxy)$"
 # and twice its http.timeout (cargo book, "Configuration").
 _SLOW = [("http.lowSpeedLimit", "10"), ("http.lowSpeedTime", "60")]
 
+_FETCH = (
+    *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
+    "--no-auto-maintenance",
+)
+
 # What no second try changes.  git has no exit codes for it; its words are in one language (``plumbing``).
 _FOR_GOOD = (
     "not found",
@@ -84,6 +89,17 @@ def ask(folder: Path, source: Origin, args: Sequence[str], way: Network = Networ
             where=source,
             hint="check the address, the network and proxy, and who you are to that server",
         ) from None
+
+
+def fetch(
+    folder: Path,
+    source: Origin,
+    refspec: str,
+    *flags: str,
+    way: Network = Network(),  # noqa: B008 - frozen
+) -> None:
+    """Bring what ``refspec`` names into the git folder ``folder``, and nothing besides; raises as ``ask`` does."""
+    ask(folder, source, [*_FETCH, *flags, "--", source.address, refspec], way)
 
 
 def _of_cargo(way: Network) -> list[tuple[str, str]]:

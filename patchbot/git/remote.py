@@ -15,7 +15,7 @@ from patchbot import files
 from patchbot.errors import RepositoryError, UsageError
 from patchbot.git.borrowed import borrow, in_lender
 from patchbot.git.plumbing import PlainGit
-from patchbot.git.reach import Origin, ask
+from patchbot.git.reach import Origin, ask, fetch
 from patchbot.git.sealed import run_git, seal
 from patchbot.git.store import Store
 from patchbot.git.transports import TRANSPORTS
@@ -77,9 +77,7 @@ def take(store: Store, source: Origin, tag: str, commit: str) -> None:
     if source.folder is not None:
         _copy(store, source.folder, commit)
     else:
-        flags = ("--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-        ref = f"refs/tags/{tag}"
-        ask(store.path, source, ["fetch", *flags, "--no-auto-maintenance", "--", source.address, ref])
+        fetch(store.path, source, f"refs/tags/{tag}", "--depth=1")
     found = store.find_object(commit)
     if found is None:
         raise RepositoryError(f"{tag} was moved in this moment", where=source, hint="run again")

@@ -21,17 +21,13 @@ from patchbot import files
 from patchbot.cargo_settings import Network
 from patchbot.errors import EnvironmentProblem, RepositoryError
 from patchbot.git.plumbing import PlainGit
-from patchbot.git.reach import Origin, Unreachable, ask
+from patchbot.git.reach import Origin, Unreachable, fetch
 from patchbot.git.reader import Reader, TooLarge
 from patchbot.git.sealed import run_git, seal
 from patchbot.index.coalesced import Coalesced
 
 LARGEST = 64 * 1024 * 1024  # bytes of a file
 _REF = "refs/remotes/origin/HEAD"
-_FETCH = (
-    *("fetch", "--quiet", "--force", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
-    *("--no-auto-maintenance", "--update-shallow"),
-)
 _ID = 20  # bytes of an object's id in a tree; like cargo, this reads no SHA-256 repository
 _NO_INDEX = "is it the address of a registry's index?"
 _FOLDER, _SUBMODULE = b"40000", b"160000"
@@ -162,7 +158,7 @@ class GitIndex:
     def _into(self, folder: Path) -> None:
         depth = () if self.dumb else ("--depth=1",)
         try:
-            ask(folder, self._origin, [*_FETCH, *depth, "--", self.url, f"+HEAD:{_REF}"], self._way)
+            fetch(folder, self._origin, f"+HEAD:{_REF}", "--force", "--update-shallow", *depth, way=self._way)
         except (EnvironmentProblem, RepositoryError) as error:
             if "shallow capabilities" in error.what and not self.dumb:
                 self.dumb = True
