@@ -371,7 +371,7 @@ def _upstream_url(value: Any) -> str:  # noqa: ANN401 - TOML values
 
 def _index_url(value: Any) -> str:  # noqa: ANN401 - TOML values
     url = _string(value)
-    if not url.startswith("sparse+") or not url.endswith("/"):
+    if not url.startswith(index_address.SPARSE) or not url.endswith("/"):
         raise ValueError(
             "must be a sparse index: sparse+https://…/ with the last slash; "
             "cargo's source replacement may lead from there to a git index"

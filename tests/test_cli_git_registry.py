@@ -9,20 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from registry.faulty import known_to_cargo
 from registry.git_backed import GitBacked
 from support.commands import Run
 from support.upstream import Upstream
 
-from patchbot.registry.remote import resolving
-
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitBacked]:
-    """A registry that cargo knows as mine, and no cargo that would ask crates.io for third parties."""
     with GitBacked(tmp_path / "index") as running:
-        monkeypatch.setenv("CARGO_REGISTRIES_MINE_INDEX", running.index)
-        monkeypatch.setenv("CARGO_REGISTRIES_MINE_TOKEN", running.token or "")
-        monkeypatch.setattr(resolving, "available", lambda: False)
+        known_to_cargo(running, monkeypatch)
         yield running
 
 

@@ -8,21 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry.faulty import Fault, Faulty
+from registry.faulty import Fault, Faulty, known_to_cargo
 from support.commands import Run
 from support.upstream import Upstream
 
 from patchbot.pipeline import yanking
-from patchbot.registry.remote import resolving
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faulty]:
-    """A registry that cargo knows as mine, and no cargo that would ask crates.io for third parties."""
     with Faulty() as running:
-        monkeypatch.setenv("CARGO_REGISTRIES_MINE_INDEX", running.index)
-        monkeypatch.setenv("CARGO_REGISTRIES_MINE_TOKEN", running.token or "")
-        monkeypatch.setattr(resolving, "available", lambda: False)
+        known_to_cargo(running, monkeypatch)
         yield running
 
 

@@ -103,9 +103,8 @@ def _sound(registry: LocalRegistry, entry: IndexEntry) -> Path:
 
 def _stale(registry: LocalRegistry, folder: Path, entries: dict[Version, IndexEntry]) -> list[str]:
     """Return the files of an earlier export that are no more: index files, then crates, then what a killed one left."""
-    left = [
-        f.relative_to(folder).as_posix() for f in folder.rglob(f"{files.PASSING}*")
-    ]  # of an export that was killed
+    # of an export that was killed
+    left = [f.relative_to(folder).as_posix() for f in folder.rglob("*") if files.is_leftover(f)]
     if not (folder / _CONFIG).is_file():
         if any(file.is_file() and not files.is_leftover(file) for file in folder.rglob("*")):
             raise PublishError(

@@ -30,7 +30,7 @@ class Cache:
 
     @property
     def git_indexes(self) -> Path:
-        """The folder of clones (``git_index``)."""
+        """The folder of clones (``index.repository``)."""
         return self.folder / "git-index"
 
     def crate(self, sha256: str) -> bytes | None:

@@ -35,7 +35,7 @@ def pauses() -> tuple[float, ...]:
 
 
 def pause(seconds: float) -> bool:
-    """Wait; nothing ends it before its time (``git_index.Retries``)."""
+    """Wait; nothing ends it before its time (``index.repository.Retries``)."""
     time.sleep(seconds)
     return False
 
@@ -55,8 +55,8 @@ class Web:
         ``RepositoryError`` if what is there is too large.
         """
         problem = ""
-        for own in (*pauses(), None):
-            wait = own
+        for wait in (*pauses(), None):
+            asked = 0.0
             try:
                 answer = self._get_once(url, headers)
             except httpx2.RequestError as error:
@@ -67,10 +67,10 @@ class Web:
                 if answer.status not in _AGAIN:
                     return answer
                 problem = f"it answers {answer.status}"
-                wait = (answer.retry_after or wait) if wait is not None else None
-            if wait is None or wait > MAX_WAIT:
+                asked = answer.retry_after
+            if wait is None or (asked or wait) > MAX_WAIT:
                 break
-            pause(wait)
+            pause(asked or wait)
         raise EnvironmentProblem(
             f"the registry cannot be reached ({problem})",
             where=url,

@@ -18,7 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import pytest
+
 from patchbot.model import IndexEntry, index_path
+from patchbot.registry.remote import resolving
 from patchbot.registry.remote.pacing import RealClock
 
 NOW = 1_700_000_000.0
@@ -242,6 +245,13 @@ class Faulty:
     def leave(self) -> None:
         with self._lock:
             self._at_once -= 1
+
+
+def known_to_cargo(registry: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let cargo know a registry as mine, and be no cargo that would ask crates.io for third parties."""
+    monkeypatch.setenv("CARGO_REGISTRIES_MINE_INDEX", registry.index)
+    monkeypatch.setenv("CARGO_REGISTRIES_MINE_TOKEN", registry.token or "")
+    monkeypatch.setattr(resolving, "available", lambda: False)
 
 
 def index_line(metadata: dict[str, Any], sha256: str) -> dict[str, Any]:

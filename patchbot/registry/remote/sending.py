@@ -149,7 +149,9 @@ class Sender:
         connection had ended (kellnr 6.6.0: ``publish`` awaits its storage first, its database then).  Such a crate
         must be sent again.
         """
-        if not self.has(parcel):
+        if self.shows(parcel):
+            return True
+        if not self._stores(parcel):
             return False
         if self._appears(parcel, self.shows, seconds=_LAG):
             return True
@@ -169,8 +171,10 @@ class Sender:
 
         An index may lag behind the store.  Raises ``PublishError`` if there are other bytes.
         """
-        if self.shows(parcel):
-            return True
+        return self.shows(parcel) or self._stores(parcel)
+
+    def _stores(self, parcel: Parcel) -> bool:
+        """Ask the store alone.  Raises ``PublishError`` if there are other bytes."""
         data = self.client.crate(parcel.entry)
         if data is None:
             return False
