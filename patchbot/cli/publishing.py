@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from patchbot.cli.group import cli
-from patchbot.cli.options import EXIT_FINDINGS, Work, allow_yanked, common, dry_run, with_releases
+from patchbot.cli.options import Work, allow_yanked, common, dry_run, with_releases
 from patchbot.errors import UsageError
 
 with_registry = click.option(
@@ -126,41 +126,3 @@ def yank(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - cl
         data = {"schema": 1, "registry": there.name, "dry_run": not done, "changes": rows}
         here.print(data, screens.yanks(rows, there.name, done=done))
     return 0
-
-
-@cli.command()
-@click.option("--registry", metavar="NAME", help="Look at this registry instead of the machine.")
-@click.option("--write", "prefix", metavar="PREFIX",
-              help="Try the registry with throw-away crates whose names begin with PREFIX.")  # fmt: skip
-@common
-def doctor(**options: Any) -> int:  # noqa: ANN401 - click's options
-    """Say what this machine lacks, or what a registry can do.
-
-    Looking at a registry changes nothing. With --write some ten small crates are published there, one of 11
-    MB among them, and yanked in the end if it knows yanks: what the index says of renamed, target, build,
-    optional and weak dependencies, of links keys and rust-version; duplicates, a wrong token, yanks, long
-    names.
-
-    Exit code 1 if something is not as it must be.
-
-    \b
-    Examples:
-      patchbot doctor
-      patchbot doctor --registry mine
-      patchbot doctor --registry mine --write patchbot-probe --json
-    """
-    from patchbot.pipeline import doctoring  # noqa: PLC0415 - see Work.open
-    from patchbot.report import publishing as screens  # noqa: PLC0415
-
-    here = Work(options)
-    name, prefix = options["registry"], options["prefix"]
-    if name is None:
-        if prefix is not None:
-            raise UsageError("--write needs a registry", hint="say which with --registry NAME")
-        found = [finding.to_json() for finding in doctoring.machine()]
-    else:
-        with here.open() as work:
-            asked = doctoring.registry(work, name, prefix, here.reporter.say)
-            found = [finding.to_json() for finding in asked]
-    here.print({"schema": 1, "registry": name, "findings": found}, screens.findings(found))
-    return EXIT_FINDINGS if any(row["ok"] is False for row in found) else 0
