@@ -42,6 +42,7 @@ OWN_PACKAGES = (
 )
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +127,15 @@ class PublishConfig:
 class ProofConfig:
     """What the proof builds: cargo features that are switched on where a release has them.
 
-    They are what the program needs, and all that bring link-time names with them.
+    They are what the program needs, and all that bring link-time names with them.  ``hold`` are versions of
+    other people's crates, by package, for a program that no lock is committed for.
     """
 
     features: tuple[str, ...] = (
         "cranelift", "async", "wat", "runtime", "std", "debug-builtins", "gc", "gc-drc", "stack-switching",
+        "threads",
     )  # fmt: skip
+    hold: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +150,7 @@ class Config:
     fork: ForkConfig = field(default_factory=ForkConfig)
     registry: RegistryConfig = RegistryConfig()
     publish: PublishConfig = PublishConfig()
-    proof: ProofConfig = ProofConfig()
+    proof: ProofConfig = field(default_factory=ProofConfig)
 
     @property
     def state(self) -> Path:
@@ -240,7 +244,7 @@ def _config(table: _Table, project: Path, cache: Path, template: str | None) -> 
         fork=ForkConfig(
             roots=tuple(fork.items("roots", _string)) or ForkConfig().roots,
             closure=fork.get("closure", _closure, None),
-            revisions=fork.mapping("revisions", _positive),
+            revisions=fork.mapping("revisions", _release, _positive),
         ),
         registry=RegistryConfig(
             name=registry.get("name", _string, RegistryConfig().name),
@@ -255,7 +259,10 @@ def _config(table: _Table, project: Path, cache: Path, template: str | None) -> 
             burst=publish.get("burst", _positive, 1),
             wait=publish.get("wait", _integer, PublishConfig().wait),
         ),
-        proof=ProofConfig(features=tuple(proof.items("features", _string)) or ProofConfig().features),
+        proof=ProofConfig(
+            features=tuple(proof.items("features", _string)) or ProofConfig().features,
+            hold=proof.mapping("hold", _string, _string),
+        ),
     )
     for known in (track, upstream, suffix, fork, registry, publish, proof, table):
         known.refuse_unknown()
@@ -301,10 +308,10 @@ class _Table:
             raise ConfigError("must be a list", where=self._at(key))
         return [_reading(f"{self._at(key)}[{i}]", read, item) for i, item in enumerate(value)]
 
-    def mapping(self, key: str, read: Callable[[Any], T]) -> dict[Release, T]:
+    def mapping(self, key: str, name_of: Callable[[Any], K], read: Callable[[Any], T]) -> dict[K, T]:
         table = self.table(key)
         return {
-            _reading(table._path, _release, name): _reading(table._at(name), read, value)  # noqa: SLF001 - own class
+            _reading(table._path, name_of, name): _reading(table._at(name), read, value)  # noqa: SLF001 - own class
             for name, value in table._data.items()  # noqa: SLF001 - own class
         }
 

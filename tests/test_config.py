@@ -44,6 +44,9 @@ max-crate-bytes = 1000000
 
 [proof]
 features = ["async"]
+
+[proof.hold]
+psm = "0.1.26"
 """
 
 
@@ -90,7 +93,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
             directory=Path("out/registry"),
             max_crate_bytes=1_000_000,
         ),
-        proof=configs.ProofConfig(features=("async",)),
+        proof=configs.ProofConfig(features=("async",), hold={"psm": "0.1.26"}),
     )
     assert config.suffix.of(Release(8, 0, 1)).text == "_x_8_0_1_mine"
 
@@ -182,6 +185,7 @@ def test_an_unknown_setting_is_refused_with_a_near_one(
         ("[fork]\nroots = 'wasmtime'\n", "fork.roots", "must be a list"),
         ("[fork]\nclosure = 'some'\n", "fork.closure", "must be one of auto, minimal, range, exact"),
         ("[fork]\nclosure = ['range']\n", "fork.closure", "must be one of auto, minimal, range, exact"),
+        ("[proof.hold]\npsm = 26\n", "proof.hold.psm", "must be a string that is not empty"),
         ("[fork.revisions]\n'8.0.1' = 0\n", "fork.revisions.8.0.1", "must be 1 or more"),
         ("[publish]\nin-flight = 0\n", "publish.in-flight", "must be 1 or more"),
         ("[publish]\nburst = 0\n", "publish.burst", "must be 1 or more"),

@@ -62,7 +62,9 @@ def fork(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - cl
 
 @cli.command()
 @with_releases
+@click.option("--target", metavar="TRIPLE", help="Build for this target and run it under qemu.")
 @click.option("--force", is_flag=True, help="Prove again what was proved of the same bytes.")
+@click.option("--record", is_flag=True, help="Write the receipt into patches/receipts, too, to commit it.")
 @allow_yanked
 @common
 def prove(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - click's options
@@ -72,20 +74,26 @@ def prove(releases: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 - c
     Three rungs, each with a negative twin that must fail:
       symbols  every object of every fork: no name without its suffix
       link     one program, beside upstream's own crate of the newest release
-      run      calls, traps, fibers and threads of every version in one process
+      run      calls, libcalls, traps, fibers and threads of every version in one process
+
+    For another target than this machine's, `patchbot doctor --target TRIPLE` says what it takes.  The versions of
+    other people's crates are kept for each set of releases and target in patches/locks.
 
     \b
     Examples:
       patchbot prove 8.0.1 9.0.4
       patchbot prove 8.0.1 9.0.4 --json --force
+      patchbot prove 8.0.1 9.0.4 --target s390x-unknown-linux-gnu --record
     """
     from patchbot.pipeline import run as job  # noqa: PLC0415 - see Work.open
+    from patchbot.pipeline.proof import Wish  # noqa: PLC0415
     from patchbot.pipeline.work import choose  # noqa: PLC0415
     from patchbot.report import screens  # noqa: PLC0415
 
     here = Work(options)
+    wish = {word: options[word] for word in ("target", "force", "record")}
     with here.open() as work:
-        outcome = job.run(work, choose(work, releases), force=options["force"])
+        outcome = job.run(work, choose(work, releases), wish=Wish(**wish))
         for line in outcome.missing:
             here.reporter.warn(line)
         if outcome.proved is not None:

@@ -64,6 +64,9 @@ with_jobs = click.option(
 with_git = click.option(
     "--git", "repository", metavar="REPOSITORY", help="Upstream's git repository: a folder or a URL."
 )
+with_every = click.option(
+    "--all", "every", is_flag=True, help="Every release from 0.40.0 on that is not yanked."
+)
 with_releases = click.argument("releases", nargs=-1, metavar="[RELEASE]...")
 
 

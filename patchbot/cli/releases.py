@@ -19,6 +19,7 @@ from patchbot.cli.options import (
     refuse_both,
     refuse_two_sources,
     tell,
+    with_every,
     with_git,
     with_jobs,
     with_releases,
@@ -53,6 +54,7 @@ def run(releases: tuple[str, ...], until: str, **options: Any) -> int:  # noqa: 
       patchbot run 36.0.20 --until publish
     """
     from patchbot.pipeline import run as job  # noqa: PLC0415 - see Work.open
+    from patchbot.pipeline.proof import Wish  # noqa: PLC0415
     from patchbot.pipeline.work import choose  # noqa: PLC0415
     from patchbot.report import screens  # noqa: PLC0415
 
@@ -61,7 +63,7 @@ def run(releases: tuple[str, ...], until: str, **options: Any) -> int:  # noqa: 
         chosen = choose(work, releases)
         if options["dry_run"]:
             return print_plan(here, job.plan(work, chosen, until=job.Stage(until)))
-        outcome = job.run(work, chosen, until=job.Stage(until), force=options["force"])
+        outcome = job.run(work, chosen, until=job.Stage(until), wish=Wish(force=options["force"]))
         data = outcome.to_json()
         text = screens.closing(
             outcome.forks,
@@ -77,7 +79,7 @@ def run(releases: tuple[str, ...], until: str, **options: Any) -> int:  # noqa: 
 
 @cli.command()
 @with_releases
-@click.option("--all", "every", is_flag=True, help="Every release from 0.40.0 on that is not yanked.")
+@with_every
 @with_git
 @with_jobs
 @dry_run
@@ -219,7 +221,7 @@ def check(releases: tuple[str, ...], jobs: int | None, **options: Any) -> int:  
 
 @cli.command()
 @with_releases
-@click.option("--all", "every", is_flag=True, help="Every release from 0.40.0 on that is not yanked.")
+@with_every
 @click.option(
     "--target", "triples", metavar="TRIPLE", multiple=True, help="Only this target; may be repeated."
 )

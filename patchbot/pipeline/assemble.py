@@ -55,16 +55,14 @@ def assemble_all(
 
 def with_shelf(work: Workspace, benches: Sequence[Bench]) -> tuple[Bench, ...]:
     """Add what rustc needs to expand upstream's macros, or why that cannot be had."""
-    return tuple(bench if bench.rustc is None else _with_shelf(work, bench, bench.rustc) for bench in benches)
+    return tuple(bench if bench.rustc is None else _with_shelf(work, bench) for bench in benches)
 
 
-def _with_shelf(work: Workspace, bench: Bench, rustc: compilers.Rustc) -> Bench:
+def _with_shelf(work: Workspace, bench: Bench) -> Bench:
     try:
         tools.need("cargo", hint="it builds the crates that upstream's macros are made with")
         with work.reporter.task("assemble: crates that upstream's macros need") as task:
-            shelf = expander.build_shelf(
-                _folder(work) / "macros", host=rustc.host, offline=work.offline, on_line=task.tell
-            )
+            shelf = expander.build_shelf(_folder(work) / "macros", offline=work.offline, on_line=task.tell)
         return replace(bench, shelf=shelf)
     except EnvironmentProblem as problem:
         work.reporter.warn(f"rustc cannot expand upstream's macros: {problem}")

@@ -16,9 +16,10 @@ from patchbot.pipeline import suffixes
 from patchbot.pipeline.closures import Closed, choices, close
 from patchbot.pipeline.forks import consumer_files, fork_all, publish
 from patchbot.pipeline.many import succeeded, sync_all
-from patchbot.pipeline.proof import Proved
+from patchbot.pipeline.proof import Proved, Wish
 from patchbot.pipeline.sync import Synced, series_key
 from patchbot.pipeline.work import Workspace
+from patchbot.proof.toolchain import Toolchain
 from patchbot.registry.local import State, Step
 from patchbot.series import export
 from patchbot.upstream import importer, resolve
@@ -130,7 +131,7 @@ def _plan_forks(work: Workspace, release: Release, choice: Choice) -> str:
 
 
 def _plan_proof(work: Workspace, releases: Sequence[Release]) -> str:
-    missing = proofs.need_cargo()
+    missing = proofs.what_lacks(work, None)
     if missing is not None:
         return f"cannot: {missing}"
     name = proofs.set_name(releases)
@@ -144,16 +145,19 @@ def run(
     releases: Sequence[Release],
     *,
     until: Stage = Stage.PROVE,
-    force: bool = False,
     beside: Path | None = None,
+    wish: Wish | None = None,
 ) -> Outcome:
     """Do every stage up to ``until`` that this machine allows; what it lacks is told at the end.
 
-    ``beside`` is the ``Cargo.lock`` of a graph that the forks must fit into.  All releases are synced before
+    ``beside`` is the ``Cargo.lock`` of a graph that the forks must fit into, ``wish`` says how to prove.  All releases are synced before
     the first is forked, and all are published before the proof: a stage is done for all or for none.
 
     Raises whatever stops a stage.
     """
+    wish = wish or Wish()
+    # who asks for another target wants nothing else: what it lacks is told before minutes of work
+    machine = proofs.toolchain_for(work, wish.target) if wish.target is not None else None
     outcome = Outcome()
     done = sync_all(work, releases, jobs=workers.cores())
     outcome.synced = [succeeded(result) for _, result in done]
@@ -166,19 +170,20 @@ def run(
         work.reporter.say(f"publish: {new} new, {len(outcome.published) - new} there already")
         outcome.consumer = consumer_files(work, outcome.forks)
     if until.position >= Stage.PROVE.position:
-        _prove(work, outcome, force=force)
+        _prove(work, outcome, wish, machine)
     return outcome
 
 
-def _prove(work: Workspace, outcome: Outcome, *, force: bool) -> None:
+def _prove(work: Workspace, outcome: Outcome, wish: Wish, machine: Toolchain | None) -> None:
     try:
-        able, unable = proofs.buildable(outcome.synced)
+        machine = machine or proofs.toolchain_for(work, None)
+        able, unable = proofs.buildable(outcome.synced, machine)
         outcome.missing += unable
         made = {
             row.synced.release: (row, forks) for row, forks in zip(outcome.closed, outcome.forks, strict=True)
         }
         if able:
             subjects = [made[synced.release] for synced in able]
-            outcome.proved = proofs.proof(work, subjects, force=force)
+            outcome.proved = proofs.proof(work, subjects, machine, wish)
     except EnvironmentProblem as problem:
         outcome.missing.append(f"{problem}{f' ({problem.hint})' if problem.hint else ''}")

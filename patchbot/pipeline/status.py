@@ -6,9 +6,9 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from patchbot.model import IndexEntry, JsonObject, Release
+from patchbot.pipeline import evidence
 from patchbot.pipeline.sync import committed_releases
 from patchbot.pipeline.work import Workspace
-from patchbot.proof import receipts
 from patchbot.series import lock
 from patchbot.upstream import policy
 
@@ -37,17 +37,5 @@ def _row(work: Workspace, release: Release, *, tracked: bool) -> JsonObject:
         "verdicts": dict(Counter(p.verdict.value for p in locked.patches)) if locked is not None else {},
         "fork": len(names),
         "registry": len(published),
-        "proof": _proofs(work, release),
+        "proof": evidence.highest_rungs(work, release),
     }
-
-
-def _proofs(work: Workspace, release: Release) -> dict[str, str]:
-    """Return the highest rung that holds, by target, of every receipt that this release has a part in."""
-    out: dict[str, str] = {}
-    for file in sorted((work.config.state / "receipts").glob("*.json")):
-        receipt = receipts.load(file)
-        if receipt is not None and str(release) in receipt.releases:
-            held = [rung.name for rung in receipt.rungs if rung.ok]
-            if held:
-                out[receipt.target] = held[-1]
-    return out

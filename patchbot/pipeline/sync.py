@@ -23,6 +23,7 @@ from patchbot.targets import KNOWN, Target
 from patchbot.upstream import importer, tags
 
 LOCKS = "locks"
+RECEIPTS = "receipts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +257,8 @@ def committed_releases(patches: Path) -> tuple[Release, ...]:
 
 
 def stray_entries(patches: Path) -> tuple[str, ...]:
-    """Return what stands in ``patches/`` and is no release, policy, lock or list of what was published."""
-    known = {policies.FILE_NAME, LOCKS, forms.FOLDER, tags.FILE_NAME, ledger.FILE_NAME}
+    """Return what stands in ``patches/`` and is no release, policy, lock, receipt or list of what was published."""
+    known = {policies.FILE_NAME, LOCKS, RECEIPTS, forms.FOLDER, tags.FILE_NAME, ledger.FILE_NAME}
     entries = (entry for entry in patches.iterdir() if entry.name not in known)
     return tuple(sorted(entry.name for entry in entries if not (entry / lock.FILE_NAME).is_file()))
 

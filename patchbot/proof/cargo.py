@@ -6,7 +6,6 @@ One exception: which names collide is told by the linker alone, and only in word
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,54 +13,9 @@ from typing import Any
 
 from patchbot import tools
 from patchbot.errors import EnvironmentProblem, ProofError
+from patchbot.proof.toolchain import Toolchain
 
 OnLine = Callable[[str], None]
-
-# Linkers speak the user's language, and `objects.duplicates` knows English.
-PLAIN_WORDS = {"LC_ALL": "C"}
-
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
-
-
-@dataclass(frozen=True, slots=True)
-class Toolchain:
-    """The compiler of a proof: versions as they tell them, and the host's target triple."""
-
-    rustc: str
-    cargo: str
-    host: str
-
-    @property
-    def version(self) -> tuple[int, ...]:
-        """Rustc's version as numbers."""
-        match = _VERSION.search(self.rustc)
-        return tuple(int(n) for n in match[0].split(".")) if match else (0,)
-
-    def builds(self, rust_version: str | None) -> bool:
-        """Whether a crate that declares ``rust_version`` can be built; none declared is no obstacle."""
-        if not rust_version:
-            return True
-        return self.version >= tuple(int(n) for n in rust_version.split("-")[0].split("."))
-
-
-def toolchain() -> Toolchain:
-    """Ask for the toolchain.  Raises ``EnvironmentProblem`` if cargo or a C compiler is missing."""
-    cargo = tools.need("cargo", hint="install Rust from https://rustup.rs, then run again")
-    rustc = tools.need("rustc", hint="install Rust from https://rustup.rs, then run again")
-    if not any(tools.find(name) for name in ("cc", "gcc", "clang")):
-        raise EnvironmentProblem(
-            "there is no C compiler", hint="wasmtime's runtime has C files: install gcc or clang"
-        )
-    verbose = _said([rustc, "-vV"])
-    host = re.search(r"(?m)^host: (\S+)", verbose)
-    return Toolchain(verbose.splitlines()[0], _said([cargo, "-V"]).strip(), host[1] if host else "unknown")
-
-
-def _said(argv: Sequence[str]) -> str:
-    result = tools.run(argv)
-    if not result.ok:
-        raise EnvironmentProblem(f"{Path(argv[0]).name} fails: {result.head(2)}", where=argv[0])
-    return result.stdout.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +34,26 @@ class Build:
 
 
 class Cargo:
-    """Cargo for one project folder; all projects of a workspace share ``target``."""
+    """Cargo for one project folder; all projects of a toolchain share ``built``, the target folder."""
 
-    def __init__(self, folder: Path, target: Path, *, host: str, offline: bool, on_line: OnLine) -> None:
+    def __init__(
+        self, folder: Path, built: Path, toolchain: Toolchain, *, offline: bool, on_line: OnLine
+    ) -> None:
         self.folder = folder
-        self._target = target
-        self._host = host
+        self._built = built
+        self._toolchain = toolchain
+        # Natively cargo is not told a target: build scripts and the program then share what they have in common.
+        self._for = ("--target", toolchain.target) if toolchain.cross else ()
         self._offline = ("--offline",) if offline else ()
         self._on_line = on_line
 
     def fetch(self) -> tools.Result:
-        """Resolve, and download what the host needs; keeps what ``Cargo.lock`` says already."""
-        return self._run("fetch", "--target", self._host, *self._offline)
+        """Resolve, and download what host and target need; keeps what ``Cargo.lock`` says already."""
+        return self._run("fetch", "--target", self._toolchain.host, *self._for, *self._offline)
+
+    def hold(self, package: str, version: str) -> tools.Result:
+        """Take this version of a package where the lock has another one that it may stand for."""
+        return self._run("update", "--package", package, "--precise", version, *self._offline)
 
     def clean(self, packages: Sequence[str]) -> None:
         """Forget what was built of these packages.
@@ -100,11 +62,12 @@ class Cargo:
         no checksum), so forks whose bytes have changed must be forgotten.
         """
         for package in packages:
-            self._run("clean", "--offline", "-p", package)
+            self._run("clean", "--offline", "-p", package, *self._for)
 
     def build(self) -> Build:
         """Build the project with the lock as it stands."""
-        result = self._run("build", "--locked", *self._offline, "--message-format=json-render-diagnostics")
+        words = ("--locked", *self._for, *self._offline, "--message-format=json-render-diagnostics")
+        result = self._run("build", *words)
         libraries: dict[str, Path] = {}
         macros: dict[str, Path] = {}
         program = None
@@ -112,19 +75,24 @@ class Cargo:
             if message.get("reason") != "compiler-artifact":
                 continue
             for name in message["filenames"]:
-                if name.endswith(".rlib"):
+                if name.endswith(".rlib") and self._is_targets(Path(name)):
                     libraries[message["target"]["name"]] = Path(name)
                 elif message["target"]["kind"] == ["proc-macro"]:
                     macros[message["target"]["name"]] = Path(name)
             if message.get("executable"):
                 program = Path(message["executable"])
-        words = result.stderr.decode(errors="replace")
-        return Build(result.ok, libraries, program, words, result.seconds, macros)
+        said = result.stderr.decode(errors="replace")
+        return Build(result.ok, libraries, program, said, result.seconds, macros)
+
+    def _is_targets(self, library: Path) -> bool:
+        """Whether a library is for the target: build scripts use some crates of the same names on the host."""
+        return not self._toolchain.cross or library.is_relative_to(self._built / self._toolchain.target)
 
     def _run(self, *arguments: str) -> tools.Result:
-        more = {"CARGO_TARGET_DIR": str(self._target), "CARGO_TERM_COLOR": "never", **PLAIN_WORDS}
-        env = tools.environment(more)
-        return tools.run(["cargo", *arguments], cwd=self.folder, env=env, on_line=self._on_line)
+        more = {"CARGO_TARGET_DIR": str(self._built), "CARGO_TERM_COLOR": "never"}
+        env = {**self._toolchain.environment, **more}
+        argv = [self._toolchain.programs.cargo, *arguments]
+        return tools.run(argv, cwd=self.folder, env=env, on_line=self._on_line)
 
 
 def _messages(output: bytes) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from patchbot import files, tools
 from patchbot.errors import EnvironmentProblem
+from patchbot.proof import toolchain
 from patchbot.proof.cargo import Cargo
 from patchbot.proof.compilers import TIMEOUT, Rustc, environment
 from patchbot.truth import MacroCrate, MacroFile, RustModule
@@ -45,7 +46,7 @@ def shelf_identity() -> str:
     return hashlib.sha256((_template("Cargo.toml") + _template("Cargo.lock")).encode()).hexdigest()
 
 
-def build_shelf(folder: Path, *, host: str, offline: bool, on_line: Callable[[str], None]) -> Shelf:
+def build_shelf(folder: Path, *, offline: bool, on_line: Callable[[str], None]) -> Shelf:
     """Build the crates of others that upstream's macros are made with; what is built already stays.
 
     Raises ``EnvironmentProblem`` if cargo cannot get or build them.
@@ -54,7 +55,7 @@ def build_shelf(folder: Path, *, host: str, offline: bool, on_line: Callable[[st
         file = folder / name
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             files.write(file, text.encode())
-    cargo = Cargo(folder, folder / "target", host=host, offline=offline, on_line=on_line)
+    cargo = Cargo(folder, folder / "target", toolchain.native(), offline=offline, on_line=on_line)
     build = cargo.build()
     if not build.ok:
         said = build.words.strip().splitlines() or ["cargo says nothing"]

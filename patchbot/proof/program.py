@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,18 @@ CRATES_IO_SOURCE = "registry+https://github.com/rust-lang/crates.io-index"
 
 # Up to 37 the header of a compiled module holds the whole version, from 38 only the major.
 _MAJOR_IN_HEADER = Release(38, 0, 0)
+# `Trap` is an enum of reasons from 4.0 on, and before it something that may have a code for one.
+_TRAP_IS_CODE = Release(4, 0, 0)
+# Up to 3.0 waiting and notifying compare an address of the host with the memory's length (runtime's `libcalls.rs`).
+_WAITS = Release(4, 0, 0)
+# Static and dynamic memories had guards and limits of their own; 27 and 28 gave both the same.
+_ONE_GUARD = Release(27, 0, 0)
+_RESERVATIONS = Release(28, 0, 0)
+# Up to 19 compiled code drops and collects the host's references through libcalls (`activations_table_insert_with_gc`).
+_NO_TRAMPOLINES = Release(20, 0, 0)
+_REFERENCES = '("references", |twin| expect(references()?, if twin { (0, 0) } else { (0, 1) })),'
+# From 40.0 on modules may share memories only if the configuration says so (`Config::shared_memory`).
+_ASKED_TO_SHARE = Release(40, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +125,30 @@ def _main_source(members: Sequence[Member]) -> str:
     return _template("main.rs").replace("@MODULES@", modules).replace("@VERSIONS@", versions)
 
 
+def _lean(release: Release) -> str:
+    """Return the calls that keep memories small, as a release's `Config` names them."""
+    most = "memory_reservation" if release >= _RESERVATIONS else "static_memory_maximum_size"
+    guard = "memory_guard_size" if release >= _ONE_GUARD else "static_memory_guard_size"
+    growth = (
+        "memory_reservation_for_growth" if release >= _RESERVATIONS else "dynamic_memory_reserved_for_growth"
+    )
+    return f"config.{most}(0).{guard}(1 << 16).{growth}(1 << 16);"
+
+
 def _version_source(member: Member) -> str:
-    return _template("version.rs").replace("@LIBRARY@", member.library)
+    old = member.release < _TRAP_IS_CODE
+    words = {
+        "@LIBRARY@": member.library,
+        "@TRAP_CODE@": "and_then(|trap| trap.trap_code())" if old else "copied()",
+        "@ATOMICS@": '"210"' if member.release >= _WAITS else '"MemoryOutOfBounds"',
+        "@REFERENCES@": _REFERENCES if member.release < _NO_TRAMPOLINES else "",
+        "@LEAN@": _lean(member.release),
+        "@SHARED_MEMORY@": "config.shared_memory(true);" if member.release >= _ASKED_TO_SHARE else "",
+    }
+    text = _template("version.rs") + (_template("references.rs") if member.release < _NO_TRAMPOLINES else "")
+    for word, spelled in words.items():
+        text = text.replace(word, spelled)
+    return text
 
 
 @cache
@@ -151,3 +186,11 @@ def third_party(lock: str, *, index: str) -> str:
         if (source := re.search(r'(?m)^source = "([^"]*)"', package)) and source[1] != index
     ]
     return head + "".join(f"[[package]]\n{package}" for package in kept)
+
+
+def versions(lock: str) -> dict[str, set[str]]:
+    """Return which versions of each package a ``Cargo.lock`` has."""
+    out: dict[str, set[str]] = {}
+    for package in tomllib.loads(lock).get("package", ()):
+        out.setdefault(package["name"], set()).add(package["version"])
+    return out

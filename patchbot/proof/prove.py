@@ -14,19 +14,24 @@ from patchbot.errors import ProofError
 from patchbot.model import ClosureMode, ForkedRelease, Inventory, Kind, Release, spoken_list
 from patchbot.proof import cargo, objects, program
 from patchbot.proof.receipts import Rung, Twin
+from patchbot.proof.toolchain import Toolchain
 
-RUN_TIMEOUT = 600.0  # seconds; the program takes about two
+RUN_TIMEOUT = 1800.0  # seconds; the program takes about two, and under an emulator one or two minutes
 BUILT = "patchbot-forks.json"
 FORKS = "forks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One release of the proof: its forks, the same without the suffix, and what its scan found."""
+    """One release of the proof: its forks, the same without the suffix, and what its scan found.
+
+    ``tree`` is the git tree that the forks were made from.
+    """
 
     forks: ForkedRelease
     twin: ForkedRelease
     inventory: Inventory
+    tree: str
     features: tuple[str, ...]
 
     @property
@@ -41,15 +46,17 @@ class Setting:
 
     ``registry`` is the registry's name, ``config`` and ``twin_config`` the cargo configuration that says
     where the forks, and the forks without suffix, are.  ``pins`` is the committed lock of everybody else's
-    crates, or None; ``on_line`` hears what cargo says, ``on_rung`` what is done next.
+    crates, or None; versions to ``hold`` (by package) go into the lock where there is none.  ``on_line`` hears
+    what cargo says, ``on_rung`` what is done next.
     """
 
     folder: Path
     registry: str
     config: str
     twin_config: str
-    host: str
+    toolchain: Toolchain
     pins: Path | None
+    hold: Mapping[str, str]
     offline: bool
     on_line: Callable[[str], None]
     on_rung: Callable[[str], None]
@@ -99,18 +106,29 @@ def ladder(subjects: Sequence[Subject], setting: Setting) -> Iterator[Rung]:
     setting.on_rung("building the forks and one program with all of them")
     real = _Project(FORKS, members(subjects, setting), setting.config, setting)
     build = real.build([crate.entry.name for s in subjects for crate in s.forks.crates], _digests(subjects))
+    _refuse_unbuilt(subjects, build, setting)
     setting.on_rung("building the same without the suffix, which must not link")
     bare = _Project("bare", members(subjects, setting, twin=True), setting.twin_config, setting)
     bare_build = bare.build(
         [c.entry.name for s in subjects for c in s.twin.crates], _digests(subjects, twin=True)
     )
-    symbols = _symbols(subjects, build, bare_build)
+    symbols = _symbols(subjects, build, bare_build, setting.toolchain)
     yield symbols
     if symbols.ok:
         link = _link(subjects, build, bare_build, setting)
         yield link
         if link.ok:
-            yield _run(build)
+            yield _run(build, setting.toolchain)
+
+
+def _refuse_unbuilt(subjects: Sequence[Subject], build: cargo.Build, setting: Setting) -> None:
+    """Raise ``ProofError`` with cargo's words if it stopped before a release's libraries were there."""
+    missing = _unseen(subjects, _owners(subjects, build, twin=False))
+    if build.ok or not missing:
+        return
+    old = f"is {setting.toolchain.rustc.partition(' (')[0]} too old for what the lock holds? "
+    lock = f"{setting.pins} says which versions; without it new ones are chosen" if setting.pins else ""
+    raise ProofError(f"the program cannot be built: {_last_lines(build.words)}", hint=f"{old}{lock}".strip())
 
 
 def _digests(subjects: Sequence[Subject], *, twin: bool = False) -> dict[str, str]:
@@ -121,14 +139,16 @@ def _digests(subjects: Sequence[Subject], *, twin: bool = False) -> dict[str, st
 # -- symbols ---------------------------------------------------------------------------------------
 
 
-def _symbols(subjects: Sequence[Subject], build: cargo.Build, bare: cargo.Build) -> Rung:
+def _symbols(
+    subjects: Sequence[Subject], build: cargo.Build, bare: cargo.Build, toolchain: Toolchain
+) -> Rung:
     started = time.monotonic()
     keep = frozenset(name for subject in subjects for name in subject.inventory.names(Kind.KEEP))
     owners = _owners(subjects, build, twin=False)
-    symbols, unread = _nm(list(owners))
+    symbols, unread = _nm(list(owners), toolchain)
     problems = [*_unseen(subjects, owners), *unread, *objects.judge(symbols, owners, keep=keep)]
     twin_owners = _owners(subjects, bare, twin=True)
-    twin_problems = objects.judge(_nm(list(twin_owners))[0], twin_owners, keep=keep)
+    twin_problems = objects.judge(_nm(list(twin_owners), toolchain)[0], twin_owners, keep=keep)
     found = [problem for problem in twin_problems if "without the suffix" in problem]
     silent = [str(s.release) for s in subjects if not any(p.startswith(f"{s.release}: ") for p in found)]
     missing = f"no name without the suffix was found in {spoken_list(silent)}" if silent else ""
@@ -161,12 +181,12 @@ def _unseen(subjects: Sequence[Subject], owners: Mapping[str, objects.Judged]) -
     return [f"no library of {s.release} was built" for s in subjects if str(s.release) not in seen]
 
 
-def _nm(archives: Sequence[str]) -> tuple[list[objects.ObjectSymbol], list[str]]:
+def _nm(archives: Sequence[str], toolchain: Toolchain) -> tuple[list[objects.ObjectSymbol], list[str]]:
     """Return the global symbols of archives, and a line for each thing that nm cannot read."""
-    nm = tools.need("nm", hint="install binutils, or Xcode's command line tools")
+    nm = toolchain.reader
     if not archives:
         return [], []
-    result = tools.run([nm, "-P", "-A", "-g", *archives], env=tools.environment(cargo.PLAIN_WORDS))
+    result = tools.run([nm, "-P", "-A", "-g", *archives], env=toolchain.environment)
     output, errors = result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace")
     return objects.parse_nm(output), objects.unread(output, errors)
 
@@ -178,10 +198,10 @@ def _link(subjects: Sequence[Subject], build: cargo.Build, bare: cargo.Build, se
     started = time.monotonic()
     own = frozenset(name for subject in subjects for name in subject.inventory.names(Kind.OWN))
     problems = [] if build.ok else [f"the program does not link: {_last_lines(build.words)}"]
-    whole = _whole(_beside_originals(subjects, build, twin=False), setting.folder)
+    whole = _whole(_beside_originals(subjects, build, twin=False), setting.folder, setting.toolchain)
     if whole is not None and not whole.ok:
         problems.append(f"not every object links: {_last_lines(whole.stderr.decode(errors='replace'))}")
-    bare_whole = _whole(_beside_originals(subjects, bare, twin=True), setting.folder)
+    bare_whole = _whole(_beside_originals(subjects, bare, twin=True), setting.folder, setting.toolchain)
     twins = (_unsuffixed(bare, bare_whole, own), _unforked(subjects, setting))
     checked = "one program" if whole is None else "one program, and every object of every library at once"
     seconds = build.seconds + bare.seconds + time.monotonic() - started
@@ -247,17 +267,16 @@ def _beside_originals(subjects: Sequence[Subject], build: cargo.Build, *, twin: 
     return [*archives, *(str(build.libraries[name]) for name in originals if name in build.libraries)]
 
 
-def _whole(archives: Sequence[str], folder: Path) -> tools.Result | None:
+def _whole(archives: Sequence[str], folder: Path, toolchain: Toolchain) -> tools.Result | None:
     """Link every object of the archives into one, so that no name can hide in a member nobody asks for.
 
     None where linkers have no ``--whole-archive``, which is an ELF linker's word.
     """
-    compiler = tools.find("cc") or tools.find("gcc") or tools.find("clang")
-    if not archives or compiler is None or not sys.platform.startswith("linux"):
+    if not archives or not sys.platform.startswith("linux"):
         return None
     out = folder / "whole.o"
     flags = ["-r", "-nostdlib", "-Wl,--whole-archive", *archives, "-Wl,--no-whole-archive", "-o", str(out)]
-    result = tools.run([compiler, *flags], env=tools.environment(cargo.PLAIN_WORDS))
+    result = tools.run([toolchain.programs.cc, *flags], env=toolchain.environment)
     out.unlink(missing_ok=True)
     return result
 
@@ -265,13 +284,14 @@ def _whole(archives: Sequence[str], folder: Path) -> tools.Result | None:
 # -- run -------------------------------------------------------------------------------------------
 
 
-def _run(build: cargo.Build) -> Rung:
+def _run(build: cargo.Build, toolchain: Toolchain) -> Rung:
     started = time.monotonic()
     if build.program is None:
         raise ProofError("the program was not built")
-    checks, problems = _checks(build.program)
+    program = [*toolchain.programs.run, str(build.program)]
+    checks, problems = _checks(program)
     failed = [f"{c['version']}, {c['check']}: {c.get('detail', '')}" for c in checks if not c["ok"]]
-    twin_checks, _ = _checks(build.program, "--twin")
+    twin_checks, _ = _checks([*program, "--twin"])
     passed = [f"{c['version']}, {c['check']}" for c in twin_checks if c["ok"]]
     complete = len(twin_checks) == len(checks) and bool(checks)
     detail = f"all {len(twin_checks)} fail" if complete and not passed else _some(passed, "ended early")
@@ -279,8 +299,9 @@ def _run(build: cargo.Build) -> Rung:
     return Rung("run", (*problems, *failed), (twin,), f"{len(checks)} checks", time.monotonic() - started)
 
 
-def _checks(binary: Path, *arguments: str) -> tuple[list[Mapping[str, object]], tuple[str, ...]]:
-    result = tools.run([binary, *arguments], timeout=RUN_TIMEOUT)
+def _checks(program: Sequence[str]) -> tuple[list[Mapping[str, object]], tuple[str, ...]]:
+    # what a person has told an emulator to do for other programs would be another machine (QEMU_CPU)
+    result = tools.run(program, env=tools.environment(drop=("QEMU_",)), timeout=RUN_TIMEOUT)
     checks = [json.loads(line) for line in result.stdout.splitlines() if line.startswith(b"{")]
     if result.ok and checks:
         return checks, ()
@@ -313,17 +334,25 @@ class _Project:
         else:
             (self.folder / "Cargo.lock").unlink(missing_ok=True)
         cargo.need(self._cargo.fetch(), "the dependencies cannot be resolved")
+        if self._setting.pins is None:
+            self._hold()
         built = self.target / BUILT
         known = json.loads(built.read_text()) if built.is_file() else {}
         self._cargo.clean([p for p in packages if known.get(p, digests[p]) != digests[p]])
         files.write(built, json.dumps({**known, **digests}, indent=1, sort_keys=True).encode())
         return self._cargo.build()
 
+    def _hold(self) -> None:
+        lock = program.versions((self.folder / "Cargo.lock").read_text(encoding="utf-8"))
+        for package, version in self._setting.hold.items():
+            if package in lock and version not in lock[package]:
+                held = self._cargo.hold(package, version)
+                cargo.need(held, f"{package} cannot be held at {version}")
+
 
 def _cargo(folder: Path, setting: Setting) -> cargo.Cargo:
-    return cargo.Cargo(
-        folder, setting.folder / "target", host=setting.host, offline=setting.offline, on_line=setting.on_line
-    )
+    built = setting.folder / "target"
+    return cargo.Cargo(folder, built, setting.toolchain, offline=setting.offline, on_line=setting.on_line)
 
 
 def _write_if_new(file: Path, text: str) -> None:

@@ -82,6 +82,11 @@ class Receipt:
     date: str
 
     @property
+    def trees(self) -> Mapping[str, str]:
+        """The tree that each release's forks were made from."""
+        return dict(self.inputs.get("trees", {}))
+
+    @property
     def ok(self) -> bool:
         """Whether every rung holds."""
         return bool(self.rungs) and all(rung.ok for rung in self.rungs)

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from patchbot import files
+from patchbot.targets import KNOWN
 
 REPOSITORY = Path(__file__).parents[2]
 KEPT = REPOSITORY / ".patchbot" / "integration"
@@ -93,12 +95,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.xdist_group(project))
 
 
+def _empty(folder: Path, kept: AbstractSet[str]) -> None:
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.name not in kept:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
 def _anew(folder: Path) -> Project:
     proof = folder / ".patchbot" / "proof"
-    for place, kept in ((folder, ".patchbot"), (proof.parent, "proof"), (proof, "target")):
-        for entry in place.iterdir() if place.is_dir() else ():
-            if entry.name != kept:
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    for place, kept in ((folder, {".patchbot"}), (proof.parent, {"proof"}), (proof, {"target", *KNOWN})):
+        _empty(place, kept)
+    for triple in KNOWN:
+        _empty(proof / triple, {"target"})
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(REPOSITORY / "patchbot.toml", folder)
     # what somebody published from this checkout binds nobody here

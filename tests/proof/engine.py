@@ -26,7 +26,7 @@ from patchbot.model import (
     Symbol,
 )
 from patchbot.proof import prove
-from patchbot.proof.cargo import toolchain
+from patchbot.proof.toolchain import native
 from patchbot.registry import consumer
 from patchbot.registry.local import LocalRegistry
 
@@ -131,6 +131,7 @@ class Engine:
             forks=self.forks(twin=False),
             twin=self.forks(twin=True),
             inventory=self.inventory(),
+            tree="",
             features=(),
         )
 
@@ -185,8 +186,9 @@ def world(folder: Path, *engines: Engine, forks: str = "real") -> World:
         registry=small.REGISTRY,
         config=consumer.cargo_config(small.REGISTRY, small.INDEX, configs[False].folder),
         twin_config=consumer.cargo_config(small.REGISTRY, small.INDEX, configs[True].folder),
-        host=toolchain().host,
+        toolchain=native(),
         pins=None,
+        hold={},
         offline=True,
         on_line=lambda _line: None,
         on_rung=said.append,

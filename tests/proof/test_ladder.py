@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from patchbot.errors import EnvironmentProblem, ProofError
 from patchbot.model import ClosureMode, LinksKey
 from patchbot.proof import cargo, objects, program, prove
 from patchbot.proof.receipts import Rung
+from patchbot.proof.toolchain import native
 from patchbot.tools import Result
 
 needs_elf = pytest.mark.skipif(
@@ -133,7 +135,7 @@ def test_a_twin_that_passes_makes_the_rung_fail(tmp_path: Path, *, also: bool) -
 @pytest.mark.usefixtures("version_rs")
 def test_a_fork_that_does_wrong_is_found_by_running_it(tmp_path: Path, answer: str, problem: str) -> None:
     world = engine.world(tmp_path, Engine("1.0.0", answer=answer))
-    run = prove._run(built(world))
+    run = prove._run(built(world), native())
     assert not run.ok
     assert [said for said in run.problems if said.startswith(problem)] != []
 
@@ -149,7 +151,7 @@ def built(world: engine.World) -> cargo.Build:
 
 def test_expectations_that_cannot_fail_make_the_run_fail(tmp_path: Path, version_rs: dict[str, str]) -> None:
     version_rs["version.rs"] = engine.VERSION_RS.replace("if twin { 0 } else { 42 }", "{ let _ = twin; 42 }")
-    run = prove._run(built(engine.world(tmp_path, Engine("1.0.0"))))
+    run = prove._run(built(engine.world(tmp_path, Engine("1.0.0"))), native())
     assert run.problems == ()
     assert run.twins[0].failed is False
     assert run.twins[0].detail == "1.0.0, answer; 1.0.0 (original), answer"
@@ -160,7 +162,7 @@ def test_a_twin_that_ends_early_proves_nothing(tmp_path: Path, version_rs: dict[
     version_rs["version.rs"] = engine.VERSION_RS.replace(
         "if twin { 0 } else { 42 }", "if twin { std::process::exit(0) } else { 42 }"
     )
-    run = prove._run(built(engine.world(tmp_path, Engine("1.0.0"))))
+    run = prove._run(built(engine.world(tmp_path, Engine("1.0.0"))), native())
     assert run.problems == ()
     assert (run.twins[0].failed, run.twins[0].detail) == (False, "ended early")
     assert not run.ok
@@ -240,7 +242,7 @@ def subjects(*engines: Engine) -> list[prove.Subject]:
 def test_a_release_without_a_built_library_is_a_problem(tmp_path: Path) -> None:
     library = archive(tmp_path, "one", a="int engine_answer_1_0_0_pb(void) { return 1; }\n")
     build = build_of({"wasmtime_runtime_v1_0_0": library})
-    rung = prove._symbols(subjects(Engine("1.0.0"), Engine("2.0.0")), build, build_of({}))
+    rung = prove._symbols(subjects(Engine("1.0.0"), Engine("2.0.0")), build, build_of({}), native())
     assert rung.problems == ("no library of 2.0.0 was built",)
     assert not rung.twin_failed
 
@@ -248,7 +250,7 @@ def test_a_release_without_a_built_library_is_a_problem(tmp_path: Path) -> None:
 def test_twins_that_were_not_built_prove_nothing(tmp_path: Path) -> None:
     library = archive(tmp_path, "one", a="int engine_answer_1_0_0_pb(void) { return 1; }\n")
     rung = prove._symbols(
-        subjects(Engine("1.0.0")), build_of({"wasmtime_runtime_v1_0_0": library}), build_of({})
+        subjects(Engine("1.0.0")), build_of({"wasmtime_runtime_v1_0_0": library}), build_of({}), native()
     )
     assert rung.problems == ()
     assert rung.checked == "1 global symbols of 1 libraries"
@@ -267,6 +269,7 @@ def test_a_member_that_no_program_would_pull_in_is_looked_at(tmp_path: Path) -> 
         subjects(Engine("1.0.0")),
         build_of({"wasmtime_runtime_v1_0_0": library}),
         build_of({"wasmtime_runtime_v1_0_0_bare": bare}),
+        native(),
     )
     assert rung.problems == ("1.0.0: one-unused.o defines engine_forgotten without the suffix _1_0_0_pb",)
     assert rung.twin_failed
@@ -284,21 +287,21 @@ def test_an_object_that_nm_cannot_read_is_a_problem(tmp_path: Path, data: bytes)
         a="int engine_answer_1_0_0_pb(void) { return 1; }\n",
         b="int engine_forgotten(void) { return 1; }\n",
     )
-    symbols, unread = prove._nm([library])
+    symbols, unread = prove._nm([library], native())
     assert ({s.name for s in symbols}, unread) == ({"engine_answer_1_0_0_pb", "engine_forgotten"}, [])
     (tmp_path / "one-b.o").write_bytes(data)
     subprocess.run(["ar", "r", library, tmp_path / "one-b.o"], check=True)
     rung = prove._symbols(
-        subjects(Engine("1.0.0")), build_of({"wasmtime_runtime_v1_0_0": library}), build_of({})
+        subjects(Engine("1.0.0")), build_of({"wasmtime_runtime_v1_0_0": library}), build_of({}), native()
     )
     assert [p for p in rung.problems if not p.startswith("not every object was read: ")] == []
     assert rung.problems != ()
 
 
-def test_without_nm_nothing_can_be_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_without_nm_nothing_can_be_proved() -> None:
+    without = dataclasses.replace(native().programs, nm=None)
     with pytest.raises(EnvironmentProblem, match="nm is not on PATH") as told:
-        prove._nm(["liba.a"])
+        prove._nm(["liba.a"], dataclasses.replace(native(), programs=without))
     assert "binutils" in str(told.value.hint)
 
 
@@ -315,18 +318,18 @@ def test_a_collision_in_members_that_nobody_asks_for_is_found(
     compiler = tmp_path / "cc"
     compiler.write_text(f'#!/bin/sh\nexec /usr/bin/cc {available_linkers()[linker]} "$@"\n')
     compiler.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     one = archive(
         tmp_path, "one", x="int one(void) { return 1; }\n", y="int engine_answer(void) { return 1; }\n"
     )
     two = archive(
         tmp_path, "two", x="int two(void) { return 1; }\n", y="int engine_answer(void) { return 2; }\n"
     )
-    whole = prove._whole([one, two], tmp_path)
+    whole = prove._whole([one, two], tmp_path, native())
     assert whole is not None
     assert not whole.ok
     assert objects.duplicates(whole.stderr.decode()) == {"engine_answer"}
-    alone = prove._whole([one], tmp_path)
+    alone = prove._whole([one], tmp_path, native())
     assert alone is not None
     assert alone.ok, alone.stderr
     assert not (tmp_path / "whole.o").exists()
@@ -346,19 +349,23 @@ def test_the_linker_is_asked_in_english(tmp_path: Path, monkeypatch: pytest.Monk
     compiler = tmp_path / "cc"
     compiler.write_text('#!/bin/sh\necho "LC_ALL is $LC_ALL" >&2\n')
     compiler.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-    whole = prove._whole(["liba.a"], tmp_path)
+    whole = prove._whole(["liba.a"], tmp_path, native())
     assert whole is not None
     assert whole.stderr == b"LC_ALL is C\n"
 
 
-def test_without_archives_or_a_compiler_no_whole_link_is_tried(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert prove._whole([], tmp_path) is None
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert prove._whole(["liba.a"], tmp_path) is None
+def test_without_archives_no_whole_link_is_tried(tmp_path: Path) -> None:
+    assert prove._whole([], tmp_path, native()) is None
+
+
+def test_a_program_that_cannot_be_built_is_told_in_cargos_words(tmp_path: Path) -> None:
+    world = engine.world(tmp_path, Engine("1.0.0"), Engine("2.0.0"))
+    build = cargo.Build(ok=False, libraries={}, program=None, words="error: edition 2099", seconds=1.0)
+    with pytest.raises(ProofError, match=r"cannot be built: error: edition 2099") as told:
+        prove._refuse_unbuilt(world.subjects, build, world.setting)
+    assert "too old" in str(told.value.hint)
 
 
 def ended(code: int, stderr: str) -> Result:
@@ -488,7 +495,7 @@ def test_originals_that_fail_for_another_reason_are_no_proof(tmp_path: Path) -> 
 
 def test_a_run_without_a_program_is_told() -> None:
     with pytest.raises(ProofError, match="the program was not built"):
-        prove._run(build_of({}))
+        prove._run(build_of({}), native())
 
 
 @pytest.mark.usefixtures("version_rs")

@@ -1,0 +1,57 @@
+"""The receipts of a project: those of this machine, and those that are recorded in ``patches/``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from patchbot.model import Release
+from patchbot.pipeline.sync import RECEIPTS
+from patchbot.pipeline.work import Workspace
+from patchbot.proof import receipts
+from patchbot.proof.receipts import Receipt
+from patchbot.series import lock
+
+
+def every_receipt(work: Workspace) -> Iterator[tuple[Path, Receipt]]:
+    """Return the receipts of all proofs with their files, recorded ones first; a file that cannot be read is none."""
+    files = (
+        *work.config.patches.glob(f"{RECEIPTS}/*/*.json"),
+        *(work.config.state / RECEIPTS).glob("*.json"),
+    )
+    for file in sorted(files, key=lambda file: (file.is_relative_to(work.config.state), file)):
+        receipt = receipts.load(file)
+        ours = file.is_relative_to(work.config.state)
+        if receipt is not None and (ours or file.parent.name == receipt.target):
+            yield file, receipt
+
+
+def receipts_of(work: Workspace, release: Release) -> Iterator[tuple[Path, Receipt]]:
+    """Return the receipts that say something of a release as its series in ``patches/`` has it.
+
+    One of other sources is out of date; of a release without a series there nobody can tell.
+    """
+    file = work.config.patches / str(release) / lock.FILE_NAME
+    tree = lock.parse(file.read_bytes(), where=file).result_tree if file.is_file() else None
+    for place, receipt in every_receipt(work):
+        if str(release) in receipt.releases and tree in {None, receipt.trees.get(str(release))}:
+            yield place, receipt
+
+
+def highest_rungs(work: Workspace, release: Release) -> dict[str, str]:
+    """Return the highest rung that holds for a release, by target; this machine's word goes over a recorded one."""
+    held = {
+        receipt.target: [rung.name for rung in receipt.rungs if rung.ok]
+        for _, receipt in receipts_of(work, release)
+    }
+    return {target: rungs[-1] for target, rungs in held.items() if rungs}
+
+
+def ran(work: Workspace, release: Release, triple: str) -> tuple[str, ...]:
+    """Return the sets of releases, such as ``8.0.1+9.0.4``, whose receipts say that a release ran on a target."""
+    names = (
+        place.name.removesuffix(".json").removesuffix(f".{triple}")
+        for place, receipt in receipts_of(work, release)
+        if receipt.target == triple and any(rung.name == "run" and rung.ok for rung in receipt.rungs)
+    )
+    return tuple(dict.fromkeys(names))
