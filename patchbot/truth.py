@@ -286,3 +286,83 @@ class Assembled:
         """Read what ``to_json`` wrote."""
         rows = tuple(Row.from_json(row) for row in data["rows"])
         return cls(Release.parse(data["release"]), data["suffix"], rows, tuple(data["inline"]))
+
+
+class Evidence(StrEnum):
+    """What shows that the names of an assembler file are right on a target: the strongest that there is."""
+
+    RUN = "run"
+    ASSEMBLED = "assembled"
+    NOT_NEEDED = "none needed"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialFile:
+    """An assembler file of a release on one target; ``row`` is None for a release that has no such file.
+
+    ``run`` are the file names of receipts: a program with this release ran on the target.
+    """
+
+    release: Release
+    row: Row | None
+    run: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nobody has to look at it."""
+        return self.row is None or self.row.ok
+
+    @property
+    def path(self) -> str:
+        """Where the file is; empty if there is none."""
+        return self.row.path if self.row is not None else ""
+
+    @property
+    def compiled(self) -> bool:
+        """Whether a build script compiles it."""
+        return self.row is not None and self.row.verdict is not Verdict.NOT_COMPILED
+
+    @property
+    def assembled(self) -> str:
+        """The compiler that made an object of it; empty if none did."""
+        if self.row is None or self.row.verdict not in {Verdict.AGREES, Verdict.DISAGREES}:
+            return ""
+        return self.row.compiler
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether ``nm`` finds the names of the scan; None if there is no object to ask."""
+        return self.row.verdict is Verdict.AGREES if self.row is not None and self.assembled else None
+
+    @property
+    def evidence(self) -> Evidence:
+        """The strongest evidence; a file that nothing compiles is in no program, and needs none."""
+        if self.row is not None and not self.compiled:
+            return Evidence.NOT_NEEDED
+        if not self.ok:
+            return Evidence.NONE
+        if self.run:
+            return Evidence.RUN
+        if self.row is None:
+            return Evidence.NOT_NEEDED
+        return Evidence.ASSEMBLED if self.agrees else Evidence.NONE
+
+    def to_json(self) -> JsonObject:
+        """Spell the file as ``report special-file --json`` does."""
+        row = self.row
+        return {
+            "release": str(self.release),
+            "path": self.path or None,
+            "present": row is not None,
+            "compiled": self.compiled,
+            "defined": list(row.defined) if row is not None else [],
+            "suffixed": row.suffixed if row is not None else 0,
+            "assembled": self.assembled or None,
+            "agrees": self.agrees,
+            "twin": row.twin if row is not None else None,
+            "run": list(self.run),
+            "evidence": self.evidence.value,
+            "problems": list(row.problems) if row is not None else [],
+            "notes": list(row.notes) if row is not None else [],
+        }

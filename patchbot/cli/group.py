@@ -16,8 +16,10 @@ HOMES = {
     "releases": ("assemble", "check", "run", "scan", "status", "sync"),
     "forks": ("consumer", "fork", "prove"),
     "patches": ("diff", "rebase", "resolve"),
-    "publishing": ("doctor", "publish", "yank"),
+    "publishing": ("publish", "yank"),
+    "doctoring": ("doctor",),
     "registry": ("registry", "serve"),
+    "report": ("report",),
 }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from patchbot.model import JsonObject, Release
+from patchbot.report import many
+from patchbot.report.many import Spell
 from patchbot.report.terminal import safe, table
 from patchbot.truth import Assembled, Form, Row, Verdict
 
@@ -76,19 +77,14 @@ def matrix(releases: Sequence[Assembled], left_out: Mapping[Release, str]) -> st
     ``left_out`` are releases of which no object could be made, each with the reason.
     """
     targets = _targets(releases)
+    names = [found.release for found in releases]
     rows = [("file", "form", "releases", "", "defined", "suffixed", *map(_short, targets))]
     for spell in _spells(releases, targets):
-        span = (str(spell.first) if spell.count == 1 else f"{spell.first} to {spell.last}", str(spell.count))
-        rows.append(
-            (spell.path, spell.form.value, *span, str(spell.defined), str(spell.suffixed), *spell.marks)
-        )
-    wrong = [f"{found.release}: {line}\n" for found in releases for row in found.rows for line in _wrong(row)]
-    said = Counter(note for found in releases for row in found.rows for note in _said(row))
-    notes = [f"{count} times: {note}\n" for note, count in sorted(said.items())]
-    lacking = [f"{release}: {why}\n" for release, why in left_out.items()]
-    return safe(
-        "".join([table(rows), "\n", _LEGEND, "\n", *notes, *lacking, *wrong, "\n", _summary(releases), "\n"])
-    )
+        seen = spell.picture
+        counts = (str(seen.defined), str(seen.suffixed))
+        rows.append((seen.path, seen.form.value, *many.span(names, spell), *counts, *seen.marks))
+    said = many.beneath([(found.release, row) for found in releases for row in found.rows], left_out)
+    return safe("\n".join([table(rows), _LEGEND, *said, "", _summary(releases)])) + "\n"
 
 
 def matrix_to_json(releases: Sequence[Assembled]) -> list[JsonObject]:
@@ -96,16 +92,16 @@ def matrix_to_json(releases: Sequence[Assembled]) -> list[JsonObject]:
     targets = _targets(releases)
     return [
         {
-            "path": spell.path,
-            "form": spell.form.value,
-            "first": str(spell.first),
-            "last": str(spell.last),
+            "path": spell.picture.path,
+            "form": spell.picture.form.value,
+            "first": str(releases[spell.first].release),
+            "last": str(releases[spell.last].release),
             "releases": spell.count,
-            "defined": spell.defined,
-            "suffixed": spell.suffixed,
+            "defined": spell.picture.defined,
+            "suffixed": spell.picture.suffixed,
             "targets": {
                 triple: _MEANS[mark]
-                for triple, mark in zip(targets, spell.marks, strict=True)
+                for triple, mark in zip(targets, spell.picture.marks, strict=True)
                 if mark != _NOT_THERE
             },
         }
@@ -114,44 +110,31 @@ def matrix_to_json(releases: Sequence[Assembled]) -> list[JsonObject]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spell:
-    """The same picture of a file in releases that follow each other."""
+class _Picture:
+    """How a file fared in a release: names defined, those with the suffix, and a mark per target."""
 
     path: str
     form: Form
-    first: Release
-    last: Release
-    count: int
     defined: int
     suffixed: int
     marks: tuple[str, ...]
 
 
-def _spells(releases: Sequence[Assembled], targets: Sequence[str]) -> Iterator[_Spell]:
-    """Return how each file fared, over releases that follow each other."""
-    pictures: dict[tuple[str, Form], list[tuple[int, _Picture]]] = {}
-    for at, found in enumerate(releases):
-        for key, rows in _by_source(found.rows).items():
-            pictures.setdefault(key, []).append((at, _picture(rows, targets)))
-    for (path, form), seen in sorted(pictures.items()):
-        # in releases that follow each other, place in this list and place among the releases grow together
-        for (_, picture), run in groupby(
-            enumerate(seen), key=lambda item: (item[1][0] - item[0], item[1][1])
-        ):
-            places = [at for _, (at, _) in run]
-            first, last = releases[places[0]].release, releases[places[-1]].release
-            yield _Spell(path, form, first, last, len(places), *picture)
+def _spells(releases: Sequence[Assembled], targets: Sequence[str]) -> list[Spell[_Picture]]:
+    """Return how each file fared, over releases that follow each other; file by file."""
+    shown = [
+        [_picture(*key, rows, targets) for key, rows in _by_source(found.rows).items()] for found in releases
+    ]
+    return sorted(many.spells(shown), key=lambda spell: (spell.picture.path, spell.picture.form, spell.first))
 
 
-_Picture = tuple[int, int, tuple[str, ...]]
-
-
-def _picture(rows: Sequence[Row], targets: Sequence[str]) -> _Picture:
-    """Return names defined, those with the suffix, and a mark per target."""
+def _picture(path: str, form: Form, rows: Sequence[Row], targets: Sequence[str]) -> _Picture:
     marks = {row.target: _mark(row) for row in rows}
     other = marks.get("", _NOT_THERE)  # a file that nothing compiles has one row, of no target
     most = max(rows, key=lambda row: len(row.defined))
-    return len(most.defined), most.suffixed, tuple(marks.get(target, other) for target in targets)
+    return _Picture(
+        path, form, len(most.defined), most.suffixed, tuple(marks.get(target, other) for target in targets)
+    )
 
 
 def _by_source(rows: Sequence[Row]) -> dict[tuple[str, Form], list[Row]]:
@@ -180,20 +163,8 @@ def _short(triple: str) -> str:
 
 
 def _remarks(row: Row) -> Iterator[str]:
-    yield from _wrong(row)
-    yield from (f"{row.path}, {row.target}: {note}" for note in _said(row))
-
-
-def _said(row: Row) -> Iterator[str]:
-    if row.obstacle:
-        yield f"cannot be compiled as it is: {row.obstacle}"
-    yield from row.notes
-
-
-def _wrong(row: Row) -> Iterator[str]:
-    if not row.ok:
-        where = f"{row.path}, {row.target}, {row.form.value} ({row.compiler or 'no compiler'})"
-        yield from (f"{where}: {problem}" for problem in row.problems or (row.verdict.value,))
+    yield from many.wrong(row)
+    yield from (f"{row.path}, {row.target}: {note}" for note in many.said(row))
 
 
 def _summary(releases: Sequence[Assembled]) -> str:
@@ -202,8 +173,8 @@ def _summary(releases: Sequence[Assembled]) -> str:
     counts = Counter(row.verdict for row in rows)
     said = [f"{counts[verdict]} {words}" for verdict, words in _COUNTED.items() if counts[verdict]]
     twins = [row.twin for row in rows if row.twin is not None]
-    many = f"{len(releases)} releases, " if len(releases) != 1 else ""
-    return f"{many}{len(rows)} objects: {', '.join(said)}; {_twins(twins)}"
+    together = f"{len(releases)} releases, " if len(releases) != 1 else ""
+    return f"{together}{len(rows)} objects: {', '.join(said)}; {_twins(twins)}"
 
 
 def _twins(twins: Sequence[bool]) -> str:
