@@ -137,15 +137,17 @@ def _lean(release: Release) -> str:
 
 def _version_source(member: Member) -> str:
     old = member.release < _TRAP_IS_CODE
+    counted = member.release < _NO_TRAMPOLINES
     words = {
         "@LIBRARY@": member.library,
         "@TRAP_CODE@": "and_then(|trap| trap.trap_code())" if old else "copied()",
         "@ATOMICS@": '"210"' if member.release >= _WAITS else '"MemoryOutOfBounds"',
-        "@REFERENCES@": _REFERENCES if member.release < _NO_TRAMPOLINES else "",
+        "@REFERENCES@": _REFERENCES if counted else "",
+        "@HOST_REFERENCES@": _template("references.rs") if counted else "",
         "@LEAN@": _lean(member.release),
         "@SHARED_MEMORY@": "config.shared_memory(true);" if member.release >= _ASKED_TO_SHARE else "",
     }
-    text = _template("version.rs") + (_template("references.rs") if member.release < _NO_TRAMPOLINES else "")
+    text = _template("version.rs")
     for word, spelled in words.items():
         text = text.replace(word, spelled)
     return text
