@@ -190,7 +190,8 @@ def scan(
 def check(releases: tuple[str, ...], jobs: int | None, **options: Any) -> int:  # noqa: ANN401 - click's options
     """Generate the series in patches/ again and compare every byte.
 
-    Exit code 1 if anything differs. Without RELEASE, every release in patches/.
+    Exit code 1 if anything differs. Without RELEASE, every release in patches/. Recorded receipts that were made
+    of another series than the one that is there are told, and are no difference.
 
     \b
     Examples:
@@ -198,7 +199,8 @@ def check(releases: tuple[str, ...], jobs: int | None, **options: Any) -> int:  
       patchbot check 8.0.1 --json
     """
     from patchbot import workers  # noqa: PLC0415 - see Work.open
-    from patchbot.pipeline import many  # noqa: PLC0415
+    from patchbot.model import spoken_list  # noqa: PLC0415
+    from patchbot.pipeline import evidence, many  # noqa: PLC0415
     from patchbot.pipeline import sync as stage  # noqa: PLC0415
     from patchbot.pipeline.work import choose  # noqa: PLC0415
 
@@ -206,6 +208,7 @@ def check(releases: tuple[str, ...], jobs: int | None, **options: Any) -> int:  
     with here.open() as work:
         chosen = choose(work, releases) if releases else stage.committed_releases(work.config.patches)
         differences = many.check_all(work, chosen, jobs=jobs or workers.cores())
+        outdated = evidence.outdated(work)
         lines = [
             f"patches/{place}{'/' + file if file else ''} {problem}\n"
             for place, found in differences.items()
@@ -213,7 +216,12 @@ def check(releases: tuple[str, ...], jobs: int | None, **options: Any) -> int:  
         ]
         names = ", ".join(map(str, chosen)) or "no releases"
         text = "".join(lines) or f"patches/ is in step: {names}\n"
-        here.print({"schema": 1, "checked": [str(r) for r in chosen], "differences": differences}, text)
+        data = {"schema": 1, "checked": [str(r) for r in chosen], "differences": differences}
+        here.print({**data, "outdated_receipts": outdated}, text)
+    for place, old in outdated.items():
+        here.reporter.warn(
+            f"patches/{place} is of another series of {spoken_list(old)}: prove and --record again"
+        )
     if differences:
         here.reporter.warn("run `patchbot sync` for these releases, look at the change, and commit it")
     return EXIT_FINDINGS if differences else 0

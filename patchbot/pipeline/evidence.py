@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from patchbot.model import Release
+from patchbot.pipeline import sync
 from patchbot.pipeline.sync import RECEIPTS
 from patchbot.pipeline.work import Workspace
 from patchbot.proof import receipts
 from patchbot.proof.receipts import Receipt
 from patchbot.series import lock
+from patchbot.upstream import importer
 
 
 def every_receipt(work: Workspace) -> Iterator[tuple[Path, Receipt]]:
@@ -27,15 +29,40 @@ def every_receipt(work: Workspace) -> Iterator[tuple[Path, Receipt]]:
 
 
 def receipts_of(work: Workspace, release: Release) -> Iterator[tuple[Path, Receipt]]:
-    """Return the receipts that say something of a release as its series in ``patches/`` has it.
+    """Return the receipts that say something of a release as its patches make it today.
 
-    One of other sources is out of date; of a release without a series there nobody can tell.
+    One of other sources is out of date; of a release whose series was not made here nobody can tell.
     """
-    file = work.config.patches / str(release) / lock.FILE_NAME
-    tree = lock.parse(file.read_bytes(), where=file).result_tree if file.is_file() else None
+    tree = _tree(work, release)
     for place, receipt in every_receipt(work):
         if str(release) in receipt.releases and tree in {None, receipt.trees.get(str(release))}:
             yield place, receipt
+
+
+def outdated(work: Workspace) -> dict[str, tuple[str, ...]]:
+    """Return the recorded receipts that are of other sources than ``patches/`` has, each with the releases."""
+    out = {}
+    for place, receipt in every_receipt(work):
+        if place.is_relative_to(work.config.patches):
+            trees = {name: _locked(work, Release.parse(name)) for name in receipt.releases}
+            old = tuple(n for n, tree in trees.items() if tree not in {None, receipt.trees.get(n)})
+            if old:
+                out[str(place.relative_to(work.config.patches))] = old
+    return out
+
+
+def _tree(work: Workspace, release: Release) -> str | None:
+    """Return the tree of a release with its patches: what ``patches/`` says, else what was last made."""
+    locked = _locked(work, release)
+    if locked is not None:
+        return locked
+    imported = importer.load(work.store, release, work.config.upstream.roots)
+    return sync.recall_tree(work, imported) if imported is not None else None
+
+
+def _locked(work: Workspace, release: Release) -> str | None:
+    file = work.config.patches / str(release) / lock.FILE_NAME
+    return lock.parse(file.read_bytes(), where=file).result_tree if file.is_file() else None
 
 
 def highest_rungs(work: Workspace, release: Release) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +119,15 @@ def test_a_receipt_of_other_sources_than_the_series_has_is_out_of_date(
             keep(recorded(again, "8.0.1.json"), "8.0.1", trees=other)
             assert evidence.ran(again, EIGHT, S390X) == ()
             assert evidence.highest_rungs(again, EIGHT) == {}
+            assert evidence.outdated(again) == {f"receipts/{S390X}/8.0.1.json": ("8.0.1",)}
+        keep(recorded(again, "8.0.1.json"), "8.0.1", trees={"8.0.1": tree})
+        assert evidence.outdated(again) == {}
+        # without the series in patches/ it is what was last made here that counts
+        shutil.rmtree(again.config.patches / "8.0.1")
+        assert evidence.ran(again, EIGHT, S390X) == ("8.0.1",)
+        keep(recorded(again, "8.0.1.json"), "8.0.1", trees={"8.0.1": tree[::-1]})
+        assert evidence.ran(again, EIGHT, S390X) == ()
+        assert evidence.outdated(again) == {}
 
 
 def test_every_target_is_told_with_its_highest_rung(work: Workspace) -> None:
