@@ -17,7 +17,7 @@ from patchbot.pipeline.closures import Closed
 from patchbot.pipeline.forks import fork
 from patchbot.pipeline.sync import LOCKS, RECEIPTS, Synced
 from patchbot.pipeline.work import Workspace
-from patchbot.proof import program, prove, receipts, toolchain
+from patchbot.proof import program, project, prove, receipts, toolchain
 from patchbot.proof.cross import find as cross
 from patchbot.proof.toolchain import Toolchain
 from patchbot.registry import consumer
@@ -132,7 +132,7 @@ def proof(
 
 
 def _proved_now(
-    work: Workspace, people: Sequence[prove.Subject], setting: prove.Setting, pins: Path
+    work: Workspace, people: Sequence[prove.Subject], setting: project.Setting, pins: Path
 ) -> receipts.Receipt:
     machine = setting.toolchain
     if machine.cross:
@@ -172,7 +172,7 @@ def _subject(work: Workspace, row: Closed, forks: ForkedRelease) -> prove.Subjec
 
 def _setting(
     work: Workspace, people: Sequence[prove.Subject], machine: Toolchain, pins: Path | None
-) -> prove.Setting:
+) -> project.Setting:
     place = work.config.state / "proof"
     registry = work.config.registry
     configs = []
@@ -184,7 +184,7 @@ def _setting(
         view = LocalRegistry(place / "registries" / digest)
         view.publish(crates)
         configs.append(consumer.cargo_config(registry.name, registry.index, view.folder))
-    return prove.Setting(
+    return project.Setting(
         folder=place / machine.target if machine.cross else place,
         registry=registry.name,
         config=configs[0],
@@ -199,7 +199,7 @@ def _setting(
 
 
 def _climb(
-    work: Workspace, people: Sequence[prove.Subject], setting: prove.Setting
+    work: Workspace, people: Sequence[prove.Subject], setting: project.Setting
 ) -> tuple[receipts.Rung, ...]:
     rungs = []
     with work.reporter.task(f"prove {set_name([p.release for p in people])}{_where(setting)}") as task:
@@ -218,22 +218,22 @@ def _climb(
     return tuple(rungs)
 
 
-def _where(setting: prove.Setting) -> str:
+def _where(setting: project.Setting) -> str:
     return f" on {setting.toolchain.target}" if setting.toolchain.cross else ""
 
 
-def _keep_pins(work: Workspace, setting: prove.Setting, pins: Path) -> None:
+def _keep_pins(work: Workspace, setting: project.Setting, pins: Path) -> None:
     """Keep the versions of everybody else's crates, so that the proof can be repeated."""
     if pins.is_file():
         return
-    lock = prove.lock_of(setting)
+    lock = project.lock_of(setting)
     files.write(pins, program.third_party(lock, index=work.config.registry.index).encode())
     work.reporter.say(
         f"  wrote {pins.relative_to(work.config.project)}: commit it, and proofs repeat exactly"
     )
 
 
-def _inputs(people: Sequence[prove.Subject], setting: prove.Setting) -> JsonObject:
+def _inputs(people: Sequence[prove.Subject], setting: project.Setting) -> JsonObject:
     """Return everything that the outcome depends on, for the receipt."""
     machine = setting.toolchain
     return {

@@ -11,23 +11,12 @@ from functools import cache
 from importlib import resources
 
 from patchbot.model import Release
+from patchbot.proof import dialects
 
 CRATES_IO_SOURCE = "registry+https://github.com/rust-lang/crates.io-index"
 
 # Up to 37 the header of a compiled module holds the whole version, from 38 only the major.
 _MAJOR_IN_HEADER = Release(38, 0, 0)
-# `Trap` is an enum of reasons from 4.0 on, and before it something that may have a code for one.
-_TRAP_IS_CODE = Release(4, 0, 0)
-# Up to 3.0 waiting and notifying compare an address of the host with the memory's length (runtime's `libcalls.rs`).
-_WAITS = Release(4, 0, 0)
-# Static and dynamic memories had guards and limits of their own; 27 and 28 gave both the same.
-_ONE_GUARD = Release(27, 0, 0)
-_RESERVATIONS = Release(28, 0, 0)
-# Up to 19 compiled code drops and collects the host's references through libcalls (`activations_table_insert_with_gc`).
-_NO_TRAMPOLINES = Release(20, 0, 0)
-_REFERENCES = '("references", |twin| expect(references()?, if twin { (0, 0) } else { (0, 1) })),'
-# From 40.0 on modules may share memories only if the configuration says so (`Config::shared_memory`).
-_ASKED_TO_SHARE = Release(40, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,30 +114,11 @@ def _main_source(members: Sequence[Member]) -> str:
     return _template("main.rs").replace("@MODULES@", modules).replace("@VERSIONS@", versions)
 
 
-def _lean(release: Release) -> str:
-    """Return the calls that keep memories small, as a release's `Config` names them."""
-    most = "memory_reservation" if release >= _RESERVATIONS else "static_memory_maximum_size"
-    guard = "memory_guard_size" if release >= _ONE_GUARD else "static_memory_guard_size"
-    growth = (
-        "memory_reservation_for_growth" if release >= _RESERVATIONS else "dynamic_memory_reserved_for_growth"
-    )
-    return f"config.{most}(0).{guard}(1 << 16).{growth}(1 << 16);"
-
-
 def _version_source(member: Member) -> str:
-    old = member.release < _TRAP_IS_CODE
-    counted = member.release < _NO_TRAMPOLINES
-    words = {
-        "@LIBRARY@": member.library,
-        "@TRAP_CODE@": "and_then(|trap| trap.trap_code())" if old else "copied()",
-        "@ATOMICS@": '"210"' if member.release >= _WAITS else '"MemoryOutOfBounds"',
-        "@REFERENCES@": _REFERENCES if counted else "",
-        "@HOST_REFERENCES@": _template("references.rs") if counted else "",
-        "@LEAN@": _lean(member.release),
-        "@SHARED_MEMORY@": "config.shared_memory(true);" if member.release >= _ASKED_TO_SHARE else "",
-    }
     text = _template("version.rs")
-    for word, spelled in words.items():
+    words = {"@LIBRARY@": member.library, **dialects.words(member.release)}
+    more = "".join(_template(name) for name in dialects.templates(member.release))
+    for word, spelled in {**words, "@MORE@": more}.items():
         text = text.replace(word, spelled)
     return text
 

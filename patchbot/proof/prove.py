@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,11 @@ from patchbot import files, tools
 from patchbot.errors import ProofError
 from patchbot.model import ClosureMode, ForkedRelease, Inventory, Kind, Release, spoken_list
 from patchbot.proof import cargo, objects, program
+from patchbot.proof.project import FORKS, Project, Setting, cargo_in
 from patchbot.proof.receipts import Rung, Twin
 from patchbot.proof.toolchain import Toolchain
 
 RUN_TIMEOUT = 1800.0  # seconds; the program takes about two, and under an emulator one or two minutes
-BUILT = "patchbot-forks.json"
-FORKS = "forks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,33 +37,6 @@ class Subject:
     def release(self) -> Release:
         """The release."""
         return self.forks.release
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """Where a proof works: project folders below ``folder``, and how cargo finds the forks.
-
-    ``registry`` is the registry's name, ``config`` and ``twin_config`` the cargo configuration that says
-    where the forks, and the forks without suffix, are.  ``pins`` is the committed lock of everybody else's
-    crates, or None; versions to ``hold`` (by package) go into the lock where there is none.  ``on_line`` hears
-    what cargo says, ``on_rung`` what is done next.
-    """
-
-    folder: Path
-    registry: str
-    config: str
-    twin_config: str
-    toolchain: Toolchain
-    pins: Path | None
-    hold: Mapping[str, str]
-    offline: bool
-    on_line: Callable[[str], None]
-    on_rung: Callable[[str], None]
-
-
-def lock_of(setting: Setting) -> str:
-    """Return the ``Cargo.lock`` of the last proof in this setting."""
-    return (setting.folder / FORKS / "Cargo.lock").read_text(encoding="utf-8")
 
 
 def members(
@@ -104,11 +76,11 @@ def ladder(subjects: Sequence[Subject], setting: Setting) -> Iterator[Rung]:
     ``EnvironmentProblem`` if tools or the network are missing.
     """
     setting.on_rung("building the forks and one program with all of them")
-    real = _Project(FORKS, members(subjects, setting), setting.config, setting)
+    real = Project(FORKS, members(subjects, setting), setting.config, setting)
     build = real.build([crate.entry.name for s in subjects for crate in s.forks.crates], _digests(subjects))
     _refuse_unbuilt(subjects, build, setting)
     setting.on_rung("building the same without the suffix, which must not link")
-    bare = _Project("bare", members(subjects, setting, twin=True), setting.twin_config, setting)
+    bare = Project("bare", members(subjects, setting, twin=True), setting.twin_config, setting)
     bare_build = bare.build(
         [c.entry.name for s in subjects for c in s.twin.crates], _digests(subjects, twin=True)
     )
@@ -239,7 +211,7 @@ def _unforked(subjects: Sequence[Subject], setting: Setting) -> Twin:
     files.write(folder / "Cargo.toml", (head + "\n".join(lines) + "\n").encode())
     files.write(folder / "src" / "main.rs", b"fn main() {}\n")
     (folder / "Cargo.lock").unlink(missing_ok=True)
-    result = _cargo(folder, setting).fetch()
+    result = cargo_in(folder, setting).fetch()
     said = result.stderr.decode(errors="replace")
     refused = [key for key in sorted(shared) if not result.ok and f"`{key}`" in said and "links" in said]
     detail = (
@@ -307,57 +279,6 @@ def _checks(program: Sequence[str]) -> tuple[list[Mapping[str, object]], tuple[s
         return checks, ()
     why = f"signal {-result.code}" if result.code < 0 else f"exit code {result.code}"
     return checks, (f"the program ended with {why}: {result.tail(5)}",)
-
-
-# -- the project -----------------------------------------------------------------------------------
-
-
-class _Project:
-    """A cargo project on disk, its files written only where they differ, so that cargo sees no change."""
-
-    def __init__(self, name: str, people: Sequence[program.Member], config: str, setting: Setting) -> None:
-        self.folder = setting.folder / name
-        self.target = setting.folder / "target"
-        self._setting = setting
-        wanted = program.render(f"proof-{name}", people, config)
-        for path, text in wanted.items():
-            _write_if_new(self.folder / path, text)
-        for stale in (self.folder / "src").glob("*.rs"):
-            if f"src/{stale.name}" not in wanted:
-                stale.unlink()
-        self._cargo = _cargo(self.folder, setting)
-
-    def build(self, packages: Sequence[str], digests: Mapping[str, str]) -> cargo.Build:
-        """Resolve, forget what has changed since it was built, and build."""
-        if self._setting.pins is not None:
-            files.write(self.folder / "Cargo.lock", self._setting.pins.read_bytes())
-        else:
-            (self.folder / "Cargo.lock").unlink(missing_ok=True)
-        cargo.need(self._cargo.fetch(), "the dependencies cannot be resolved")
-        if self._setting.pins is None:
-            self._hold()
-        built = self.target / BUILT
-        known = json.loads(built.read_text()) if built.is_file() else {}
-        self._cargo.clean([p for p in packages if known.get(p, digests[p]) != digests[p]])
-        files.write(built, json.dumps({**known, **digests}, indent=1, sort_keys=True).encode())
-        return self._cargo.build()
-
-    def _hold(self) -> None:
-        lock = program.versions((self.folder / "Cargo.lock").read_text(encoding="utf-8"))
-        for package, version in self._setting.hold.items():
-            if package in lock and version not in lock[package]:
-                held = self._cargo.hold(package, version)
-                cargo.need(held, f"{package} cannot be held at {version}")
-
-
-def _cargo(folder: Path, setting: Setting) -> cargo.Cargo:
-    built = setting.folder / "target"
-    return cargo.Cargo(folder, built, setting.toolchain, offline=setting.offline, on_line=setting.on_line)
-
-
-def _write_if_new(file: Path, text: str) -> None:
-    if not file.is_file() or file.read_text(encoding="utf-8") != text:
-        files.write(file, text.encode())
 
 
 def _some(items: Sequence[str], otherwise: str, most: int = 3) -> str:

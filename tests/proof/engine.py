@@ -25,7 +25,7 @@ from patchbot.model import (
     Role,
     Symbol,
 )
-from patchbot.proof import prove
+from patchbot.proof import project, prove
 from patchbot.proof.toolchain import native
 from patchbot.registry import consumer
 from patchbot.registry.local import LocalRegistry
@@ -154,7 +154,7 @@ class World:
     """A folder with everything that a ladder needs."""
 
     subjects: Sequence[prove.Subject]
-    setting: prove.Setting
+    setting: project.Setting
     said: list[str]
 
 
@@ -181,7 +181,7 @@ def world(folder: Path, *engines: Engine, forks: str = "real") -> World:
         configs[True].publish(subject.twin.crates)
     said: list[str] = []
     (folder / "proof").mkdir(exist_ok=True)
-    setting = prove.Setting(
+    setting = project.Setting(
         folder=folder / "proof",
         registry=small.REGISTRY,
         config=consumer.cargo_config(small.REGISTRY, small.INDEX, configs[False].folder),

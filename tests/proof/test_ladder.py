@@ -16,7 +16,7 @@ from proof.engine import Engine
 
 from patchbot.errors import EnvironmentProblem, ProofError
 from patchbot.model import ClosureMode, LinksKey
-from patchbot.proof import cargo, objects, program, prove
+from patchbot.proof import cargo, objects, program, project, prove
 from patchbot.proof.receipts import Rung
 from patchbot.proof.toolchain import native
 from patchbot.tools import Result
@@ -58,7 +58,7 @@ def test_forks_that_live_together_climb_every_rung(tmp_path: Path) -> None:
     assert run.checked == "17 checks"
     assert run.twins[0].detail == "all 17 fail"
     assert len(world.said) == 2
-    lock = prove.lock_of(world.setting)
+    lock = project.lock_of(world.setting)
     assert 'name = "wasmtime-v1-0-0"' in lock
     assert 'name = "wasmtime"\nversion = "2.0.0"' in lock
 
@@ -70,9 +70,9 @@ def test_forks_whose_bytes_have_changed_are_built_again(tmp_path: Path) -> None:
 
     def told(world: engine.World) -> str:
         people = prove.members(world.subjects, world.setting)
-        project = prove._Project("forks", people, world.setting.config, world.setting)
+        made = project.Project("forks", people, world.setting.config, world.setting)
         names = [crate.entry.name for s in world.subjects for crate in s.forks.crates]
-        build = project.build(names, prove._digests(world.subjects))
+        build = made.build(names, prove._digests(world.subjects))
         assert build.program is not None, build.words
         return subprocess.run([build.program], check=True, capture_output=True, text=True).stdout
 
@@ -141,10 +141,10 @@ def test_a_fork_that_does_wrong_is_found_by_running_it(tmp_path: Path, answer: s
 
 
 def built(world: engine.World) -> cargo.Build:
-    project = prove._Project(
+    made = project.Project(
         "forks", prove.members(world.subjects, world.setting), world.setting.config, world.setting
     )
-    build = project.build([], {})
+    build = made.build([], {})
     assert build.ok, build.words
     return build
 
@@ -502,7 +502,7 @@ def test_a_run_without_a_program_is_told() -> None:
 def test_a_project_is_written_only_where_it_differs(tmp_path: Path) -> None:
     world = engine.world(tmp_path, Engine("1.0.0"), Engine("2.0.0"))
     both = prove.members(world.subjects, world.setting)
-    folder = prove._Project("forks", both, world.setting.config, world.setting).folder
+    folder = project.Project("forks", both, world.setting.config, world.setting).folder
 
     def times() -> dict[str, int]:
         return {str(f.relative_to(folder)): f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
@@ -511,9 +511,9 @@ def test_a_project_is_written_only_where_it_differs(tmp_path: Path) -> None:
     assert set(before) == {
         "Cargo.toml", ".cargo/config.toml", "src/main.rs", "src/v1_0_0.rs", "src/v2_0_0.rs", "src/original.rs",
     }  # fmt: skip
-    prove._Project("forks", both, world.setting.config, world.setting)
+    project.Project("forks", both, world.setting.config, world.setting)
     assert times() == before
-    prove._Project("forks", both[1:], world.setting.config, world.setting)
+    project.Project("forks", both[1:], world.setting.config, world.setting)
     after = times()
     assert "src/v1_0_0.rs" not in after
     assert {name for name in after if after[name] == before[name]} == {

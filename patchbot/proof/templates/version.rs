@@ -284,4 +284,4 @@ pub fn load(bytes: &[u8]) -> Result<i32, String> {
     add.call(&mut store, &[Val::I32(40), Val::I32(2)], &mut results).map_err(|e| e.to_string())?;
     Ok(results[0].unwrap_i32())
 }
-@HOST_REFERENCES@
+@MORE@
