@@ -32,13 +32,13 @@ class Parts:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The parts that are missing, in words."""
+        """The parts that are missing, in words; of an emulator nobody knows without a compiler."""
         parts = {
-            "a Rust with its standard library": self.rust,
-            "a C compiler with its C library": self.compiler,
-            "an emulator": self.emulator,
+            "a Rust with its standard library": self.rust is None,
+            "a C compiler with its C library": self.compiler is None,
+            "an emulator": self.emulator is None and self.compiler is not None,
         }
-        return tuple(words for words, part in parts.items() if part is None)
+        return tuple(words for words, missing in parts.items() if missing)
 
 
 def parts_for(target: Target, cache: Path) -> Parts:
