@@ -109,7 +109,7 @@ def _anew(folder: Path) -> Project:
         _empty(proof / triple, {"target"})
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(REPOSITORY / "patchbot.toml", folder)
-    # what somebody published from this checkout binds nobody here
-    left = shutil.ignore_patterns("published.toml")
+    # what somebody published from this checkout binds nobody here, and what somebody proved is to be proved
+    left = shutil.ignore_patterns("published.toml", "receipts")
     shutil.copytree(REPOSITORY / "patches", folder / "patches", ignore=left)
     return Project(folder, KEPT / "cache")
