@@ -77,7 +77,7 @@ class Project:
         for package, version in self._setting.hold.items():
             if package in lock and version not in lock[package]:
                 held = self._cargo.hold(package, version)
-                cargo.need(held, f"{package} cannot be held at {version}")
+                cargo.need(held, f"{package} cannot be held at {version}, as proof.hold asks")
 
 
 def cargo_in(folder: Path, setting: Setting) -> cargo.Cargo:

@@ -17,8 +17,10 @@ from patchbot.pipeline import run as job
 from patchbot.pipeline import sync
 from patchbot.pipeline.proof import Wish
 from patchbot.pipeline.work import Workspace, workspace
-from patchbot.proof import receipts, toolchain
+from patchbot.proof import prove, receipts, toolchain
+from patchbot.proof.cross import find
 from patchbot.report.terminal import Reporter
+from patchbot.targets import Target
 
 RELEASES = (Release(9, 0, 4), Release(8, 0, 1))
 S390X = "s390x-unknown-linux-gnu"
@@ -107,3 +109,25 @@ def test_what_a_toolchain_is_too_old_for_is_told_with_its_target(work: Workspace
     able, unable = stage.buildable([synced, asked], for_s390x())
     assert able == [synced]
     assert unable == [f"8.0.1 needs rustc 1.97, and that for {S390X} is 1.85.0"]
+
+
+def test_a_toolchain_that_does_not_work_is_told_before_cargo_builds(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(wanted: Target, _cache: Path, *, tried: bool = False) -> toolchain.Toolchain:
+        assert (wanted.triple, tried) == (S390X, True)
+        raise EnvironmentProblem("under qemu-s390x a program ends with 132")
+
+    monkeypatch.setattr(find, "find", broken)
+    monkeypatch.setattr(prove, "ladder", lambda *_: pytest.fail("nothing is built"))
+    with pytest.raises(EnvironmentProblem, match="ends with 132"):
+        stage.proof(work, [], for_s390x(), Wish())
+    assert not (work.config.state / "receipts").exists()
+
+
+def test_every_target_is_built_in_a_folder_of_its_own(work: Workspace) -> None:
+    own = stage._setting(work, [], toolchain.native(), None)
+    other = stage._setting(work, [], for_s390x(), None)
+    assert own.folder == work.config.state / "proof"
+    assert other.folder == work.config.state / "proof" / S390X
+    assert own.config == other.config

@@ -528,3 +528,36 @@ def test_digests_are_of_the_forks_or_of_their_twins() -> None:
     assert prove._digests(people) == forks
     assert prove._digests(people, twin=True) == twins
     assert small.INDEX not in forks
+
+
+# -- versions of other people's crates -----------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("version_rs")
+def test_without_a_lock_versions_are_held_that_the_program_has(tmp_path: Path) -> None:
+    world = engine.world(tmp_path, Engine("1.0.0"))
+    fine = dataclasses.replace(world.setting, hold={"wasmtime-runtime": "1.0.0", "nobody": "7.0.0"})
+    assert all(rung.ok for rung in prove.ladder(world.subjects, fine))
+    absent = dataclasses.replace(world.setting, hold={"wasmtime-runtime": "1.0.7"})
+    with pytest.raises(ProofError, match=r"wasmtime-runtime cannot be held at 1\.0\.7"):
+        list(prove.ladder(world.subjects, absent))
+
+
+def test_what_a_person_told_an_emulator_is_kept_from_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QEMU_CPU", "z900")
+    checks, problems = prove._checks(["sh", "-c", 'printf \'{"cpu": "%s"}\\n\' "$QEMU_CPU"'])
+    assert (checks, problems) == ([{"cpu": ""}], ())
+
+
+@pytest.mark.usefixtures("version_rs")
+def test_an_emulator_stands_before_the_program(tmp_path: Path) -> None:
+    world = engine.world(tmp_path, Engine("1.0.0"))
+    emulator = tmp_path / "emulator"
+    emulator.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\nshift 2\nexec "$@"\n')
+    emulator.chmod(0o755)
+    programs = dataclasses.replace(native().programs, run=(str(emulator), "-L", "/usr/s390x-linux-gnu"))
+    build = built(world)
+    run = prove._run(build, dataclasses.replace(native(), programs=programs))
+    assert run.ok, run.problems
+    words = f"-L /usr/s390x-linux-gnu {build.program}"
+    assert (tmp_path / "told").read_text().splitlines() == [words, f"{words} --twin"]

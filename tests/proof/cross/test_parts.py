@@ -158,6 +158,7 @@ def test_a_toolchain_of_all_parts(world: World, monkeypatch: pytest.MonkeyPatch)
     )
     assert found.environment["RUSTC"] == str(made.folder / "usr/bin/rustc")
     assert found.environment["LD_LIBRARY_PATH"] == str(made.folder / "usr/lib")
+    assert found.environment["CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS"] == "fallback"
     assert set(found.others) == {"cc", "emulator"}
 
 
