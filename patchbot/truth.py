@@ -301,7 +301,7 @@ class Evidence(StrEnum):
 class SpecialFile:
     """An assembler file of a release on one target; ``row`` is None for a release that has no such file.
 
-    ``run`` are the file names of receipts: a program with this release ran on the target.
+    ``run`` are the sets of releases whose receipts say that a program with this release ran on the target.
     """
 
     release: Release

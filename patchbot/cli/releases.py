@@ -200,15 +200,16 @@ def check(releases: tuple[str, ...], jobs: int | None, **options: Any) -> int:  
     """
     from patchbot import workers  # noqa: PLC0415 - see Work.open
     from patchbot.model import spoken_list  # noqa: PLC0415
-    from patchbot.pipeline import evidence, many  # noqa: PLC0415
+    from patchbot.pipeline import many  # noqa: PLC0415
     from patchbot.pipeline import sync as stage  # noqa: PLC0415
+    from patchbot.pipeline.evidence import Receipts  # noqa: PLC0415
     from patchbot.pipeline.work import choose  # noqa: PLC0415
 
     here = Work(options)
     with here.open() as work:
         chosen = choose(work, releases) if releases else stage.committed_releases(work.config.patches)
         differences = many.check_all(work, chosen, jobs=jobs or workers.cores())
-        outdated = evidence.outdated(work)
+        outdated = Receipts(work).outdated()
         lines = [
             f"patches/{place}{'/' + file if file else ''} {problem}\n"
             for place, found in differences.items()

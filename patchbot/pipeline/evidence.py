@@ -28,27 +28,50 @@ def every_receipt(work: Workspace) -> Iterator[tuple[Path, Receipt]]:
             yield file, receipt
 
 
-def receipts_of(work: Workspace, release: Release) -> Iterator[tuple[Path, Receipt]]:
-    """Return the receipts that say something of a release as its patches make it today.
+class Receipts:
+    """All receipts of a project, read once for however many releases are asked about."""
 
-    One of other sources is out of date; of a release whose series was not made here nobody can tell.
-    """
-    tree = _tree(work, release)
-    for place, receipt in every_receipt(work):
-        if str(release) in receipt.releases and tree in {None, receipt.trees.get(str(release))}:
-            yield place, receipt
+    def __init__(self, work: Workspace) -> None:
+        self._work = work
+        self._all = tuple(every_receipt(work))
 
+    def of(self, release: Release) -> Iterator[tuple[Path, Receipt]]:
+        """Return those that say something of a release as its patches make it today.
 
-def outdated(work: Workspace) -> dict[str, tuple[str, ...]]:
-    """Return the recorded receipts that are of other sources than ``patches/`` has, each with the releases."""
-    out = {}
-    for place, receipt in every_receipt(work):
-        if place.is_relative_to(work.config.patches):
-            trees = {name: _locked(work, Release.parse(name)) for name in receipt.releases}
-            old = tuple(n for n, tree in trees.items() if tree not in {None, receipt.trees.get(n)})
-            if old:
-                out[str(place.relative_to(work.config.patches))] = old
-    return out
+        One of other sources is out of date; of a release whose series was not made here nobody can tell.
+        """
+        name = str(release)
+        found = [(place, receipt) for place, receipt in self._all if name in receipt.releases]
+        tree = _tree(self._work, release) if found else None
+        return ((place, receipt) for place, receipt in found if tree in {None, receipt.trees.get(name)})
+
+    def highest_rungs(self, release: Release) -> dict[str, str]:
+        """Return the highest rung that holds for a release, by target; this machine's word goes over a recorded one."""
+        held = {
+            receipt.target: [rung.name for rung in receipt.rungs if rung.ok]
+            for _, receipt in self.of(release)
+        }
+        return {target: rungs[-1] for target, rungs in held.items() if rungs}
+
+    def ran(self, release: Release, triple: str) -> tuple[str, ...]:
+        """Return the sets of releases, such as ``8.0.1+9.0.4``, whose receipts say that a release ran on a target."""
+        names = (
+            place.name.removesuffix(".json").removesuffix(f".{triple}")
+            for place, receipt in self.of(release)
+            if receipt.target == triple and any(rung.name == "run" and rung.ok for rung in receipt.rungs)
+        )
+        return tuple(dict.fromkeys(names))
+
+    def outdated(self) -> dict[str, tuple[str, ...]]:
+        """Return the recorded receipts that are of other sources than ``patches/`` has, each with the releases."""
+        patches, out = self._work.config.patches, {}
+        for place, receipt in self._all:
+            if place.is_relative_to(patches):
+                trees = {name: _locked(self._work, Release.parse(name)) for name in receipt.releases}
+                old = tuple(n for n, tree in trees.items() if tree not in {None, receipt.trees.get(n)})
+                if old:
+                    out[str(place.relative_to(patches))] = old
+        return out
 
 
 def _tree(work: Workspace, release: Release) -> str | None:
@@ -63,22 +86,3 @@ def _tree(work: Workspace, release: Release) -> str | None:
 def _locked(work: Workspace, release: Release) -> str | None:
     file = work.config.patches / str(release) / lock.FILE_NAME
     return lock.parse(file.read_bytes(), where=file).result_tree if file.is_file() else None
-
-
-def highest_rungs(work: Workspace, release: Release) -> dict[str, str]:
-    """Return the highest rung that holds for a release, by target; this machine's word goes over a recorded one."""
-    held = {
-        receipt.target: [rung.name for rung in receipt.rungs if rung.ok]
-        for _, receipt in receipts_of(work, release)
-    }
-    return {target: rungs[-1] for target, rungs in held.items() if rungs}
-
-
-def ran(work: Workspace, release: Release, triple: str) -> tuple[str, ...]:
-    """Return the sets of releases, such as ``8.0.1+9.0.4``, whose receipts say that a release ran on a target."""
-    names = (
-        place.name.removesuffix(".json").removesuffix(f".{triple}")
-        for place, receipt in receipts_of(work, release)
-        if receipt.target == triple and any(rung.name == "run" and rung.ok for rung in receipt.rungs)
-    )
-    return tuple(dict.fromkeys(names))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from patchbot.errors import PatchbotError
 from patchbot.model import JsonObject, Release
-from patchbot.pipeline import assemble, evidence
+from patchbot.pipeline import assemble
+from patchbot.pipeline.evidence import Receipts
 from patchbot.pipeline.many import Outcome
 from patchbot.pipeline.work import Workspace
 from patchbot.proof.making import Bench
@@ -47,8 +48,9 @@ def gather(work: Workspace, releases: Sequence[Release], bench: Bench, *, jobs: 
     done = assemble.assemble_all(work, releases, [bench], jobs=jobs)
     triple = bench.target.triple
     made = [outcome for _, outcome in done if not isinstance(outcome, PatchbotError)]
+    receipts = Receipts(work)
     files = tuple(
-        file for found in made for file in files_of(found, triple, evidence.ran(work, found.release, triple))
+        file for found in made for file in files_of(found, triple, receipts.ran(found.release, triple))
     )
     return Gathered(triple, files, tuple(row for row in done if isinstance(row[1], PatchbotError)))
 

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from patchbot.model import IndexEntry, JsonObject, Release
-from patchbot.pipeline import evidence
+from patchbot.pipeline.evidence import Receipts
 from patchbot.pipeline.sync import committed_releases
 from patchbot.pipeline.work import Workspace
 from patchbot.series import lock
@@ -18,10 +18,11 @@ def status(work: Workspace, *, everything: bool = False) -> list[JsonObject]:
     tracked = set(policy.due(work.config.track, work.known, now=datetime.now(UTC)))
     series = set(committed_releases(work.config.patches))
     shown = sorted(set(work.known) | series) if everything else sorted(tracked | series)
-    return [_row(work, release, tracked=release in tracked) for release in shown]
+    receipts = Receipts(work)
+    return [_row(work, receipts, release, tracked=release in tracked) for release in shown]
 
 
-def _row(work: Workspace, release: Release, *, tracked: bool) -> JsonObject:
+def _row(work: Workspace, receipts: Receipts, release: Release, *, tracked: bool) -> JsonObject:
     entry: IndexEntry | None = work.known.get(release)
     file = work.config.patches / str(release) / lock.FILE_NAME
     locked = lock.parse(file.read_bytes(), where=file) if file.is_file() else None
@@ -37,5 +38,5 @@ def _row(work: Workspace, release: Release, *, tracked: bool) -> JsonObject:
         "verdicts": dict(Counter(p.verdict.value for p in locked.patches)) if locked is not None else {},
         "fork": len(names),
         "registry": len(published),
-        "proof": evidence.highest_rungs(work, release),
+        "proof": receipts.highest_rungs(release),
     }
