@@ -136,7 +136,7 @@ def _proved_now(
 ) -> receipts.Receipt:
     machine = setting.toolchain
     if machine.cross:
-        cross.find(target.find(machine.target), work.config.cache, tried=True)
+        cross.find(target.find(machine.target), work.config.cache, working=True)
     rungs = _climb(work, people, setting)
     _keep_pins(work, setting, pins)
     inputs = _inputs(people, replace(setting, pins=pins))

@@ -8,7 +8,7 @@ from pathlib import Path
 from patchbot.errors import EnvironmentProblem, UsageError
 from patchbot.model import JsonObject
 from patchbot.pipeline import target as targets
-from patchbot.proof.cross import find, install, packages, parts, private, rustup, system, trial
+from patchbot.proof.cross import find, install, packages, parts, private, rustup, system
 from patchbot.proof.cross.find import Parts
 from patchbot.proof.cross.install import Done, Plan, Way
 from patchbot.registry.remote.probe import Finding
@@ -87,15 +87,12 @@ def _compiler_advice(target: Target) -> str:
 def _no_emulator(target: Target, have: Parts) -> str:
     if have.compiler is None:
         return "not looked for: it needs the C library of a C compiler"
-    return f"none: install {' or '.join(parts.emulators(target))} (on Debian {' '.join(packages.EMULATORS)})"
+    return f"none: {install.emulator_advice(target)}"
 
 
 def _trial(target: Target, have: Parts) -> Finding:
-    assert have.rust is not None  # noqa: S101 - nothing is missing
-    assert have.compiler is not None  # noqa: S101
-    assert have.emulator is not None  # noqa: S101
     try:
-        problem = trial.problem(target, have.rust, have.compiler, have.emulator)
+        problem = find.tried(target, have)
     except EnvironmentProblem as error:
         problem = str(error)
     return Finding(

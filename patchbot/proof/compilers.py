@@ -120,6 +120,11 @@ def find_rustc() -> Rustc | None:
     return Rustc(path, host[1].decode(), nm, version)
 
 
+def machine() -> str:
+    """Return this machine's architecture as targets spell it (``platform.machine`` says what the kernel does)."""
+    return _MACHINES.get(platform.machine(), platform.machine())
+
+
 def environment() -> dict[str, str]:
     """Return the environment for compilers: ours without what changes their results, and in English."""
     return tools.environment({"LC_ALL": "C"}, drop=_STRANGE)
@@ -131,12 +136,11 @@ def _candidates(target: Target) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     if prefix is None or target.env not in {"gnu", ""}:
         return
     flags = (*_FLAGS, *_ARCHITECTURE.get(target.arch, ()))
-    machine = _MACHINES.get(platform.machine(), platform.machine())
     native = sys.platform.startswith("linux") and target.os != "windows"
-    if native and machine == target.arch:
+    if native and machine() == target.arch:
         yield from ((name, "nm", flags) for name in ("cc", "gcc", "clang"))
     yield f"{prefix}-gcc", f"{prefix}-nm", flags
-    if native and (machine, target.arch) == ("x86_64", "x86"):
+    if native and (machine(), target.arch) == ("x86_64", "x86"):
         yield "gcc", "nm", flags
 
 

@@ -95,7 +95,7 @@ def version_rs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def climbed(folder: Path, real: Project, *engines: Engine) -> list[Rung]:
     world = engine.world(folder, *engines)
-    machine = find.find(KNOWN[S390X], real.cache, tried=True)
+    machine = find.find(KNOWN[S390X], real.cache, working=True)
     return list(prove.ladder(world.subjects, replace(world.setting, toolchain=machine)))
 
 

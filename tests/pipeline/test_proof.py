@@ -114,8 +114,8 @@ def test_what_a_toolchain_is_too_old_for_is_told_with_its_target(work: Workspace
 def test_a_toolchain_that_does_not_work_is_told_before_cargo_builds(
     work: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(wanted: Target, _cache: Path, *, tried: bool = False) -> toolchain.Toolchain:
-        assert (wanted.triple, tried) == (S390X, True)
+    def broken(wanted: Target, _cache: Path, *, working: bool = False) -> toolchain.Toolchain:
+        assert (wanted.triple, working) == (S390X, True)
         raise EnvironmentProblem("under qemu-s390x a program ends with 132")
 
     monkeypatch.setattr(find, "find", broken)

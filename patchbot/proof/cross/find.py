@@ -51,8 +51,15 @@ def parts_for(target: Target, cache: Path) -> Parts:
     )
 
 
-def find(target: Target, cache: Path, *, tried: bool = False) -> Toolchain:
-    """Return the toolchain for another target than this machine's; with ``tried``, one whose program runs.
+def tried(target: Target, have: Parts) -> str | None:
+    """Try the parts; return what is wrong with them, or None if nothing is or some are missing."""
+    if have.rust is None or have.compiler is None or have.emulator is None:
+        return None
+    return trial.problem(target, have.rust, have.compiler, have.emulator)
+
+
+def find(target: Target, cache: Path, *, working: bool = False) -> Toolchain:
+    """Return the toolchain for another target than this machine's; if it must be ``working``, it is tried.
 
     Raises ``EnvironmentProblem`` that names every part that is missing, or what is wrong with one.
     """
@@ -60,7 +67,7 @@ def find(target: Target, cache: Path, *, tried: bool = False) -> Toolchain:
     have = parts_for(target, cache)
     if have.rust is None or have.compiler is None or have.emulator is None:
         raise EnvironmentProblem(f"for {target.triple} there is not {', nor '.join(have.missing)}", hint=hint)
-    problem = trial.problem(target, have.rust, have.compiler, have.emulator) if tried else None
+    problem = tried(target, have) if working else None
     if problem is not None:
         raise EnvironmentProblem(problem, hint=hint)
     return _toolchain(target, have.rust, have.compiler, have.emulator)

@@ -6,7 +6,6 @@ from rustup where that manages the machine's own, else a private one.
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from patchbot import tools
 from patchbot.errors import EnvironmentProblem
 from patchbot.model import JsonObject
 from patchbot.proof import compilers
-from patchbot.proof.cross import apt, find, packages, parts, private, rustup, system, trial
+from patchbot.proof.cross import apt, find, packages, parts, private, rustup, system
 from patchbot.proof.cross.find import Parts
 from patchbot.targets import Target
 
@@ -83,8 +82,8 @@ def parts_for(target: Target, cache: Path, way: Way | None) -> Parts:
 
 def is_own(target: Target) -> bool:
     """Whether this machine's own toolchain makes programs for the target."""
-    machine = "linux" if sys.platform.startswith("linux") else sys.platform, platform.machine()
-    return (*machine, "gnu") == (target.os, target.arch, target.env)
+    kernel = "linux" if sys.platform.startswith("linux") else sys.platform
+    return (kernel, compilers.machine(), "gnu") == (target.os, target.arch, target.env)
 
 
 def plan(target: Target, cache: Path, way: Way | None) -> Plan:
@@ -113,10 +112,15 @@ def by_hand(target: Target, have: Parts) -> str:
     if have.compiler is None:
         advice.append(compilers.advice(target))
     if have.emulator is None:
-        advice.append(f"install {' or '.join(parts.emulators(target))} (on Debian qemu-user)")
+        advice.append(emulator_advice(target))
     if have.rust is None:
         advice.append(f"{' '.join(rustup.adding(target.triple))}, where rustup manages rustc")
     return "; ".join(advice)
+
+
+def emulator_advice(target: Target) -> str:
+    """Return what to do about a target without an emulator."""
+    return f"install {' or '.join(parts.emulators(target))} (on Debian {' '.join(packages.EMULATORS)})"
 
 
 def _need_native_compiler() -> None:
@@ -265,9 +269,7 @@ def _need_all(target: Target, have: Parts) -> None:
 
 
 def _try(target: Target, have: Parts, hint: str | None = None) -> None:
-    if have.rust is None or have.compiler is None or have.emulator is None:
-        return
-    problem = trial.problem(target, have.rust, have.compiler, have.emulator)
+    problem = find.tried(target, have)
     if problem is not None:
         raise EnvironmentProblem(problem, where=target.triple, hint=hint)
 

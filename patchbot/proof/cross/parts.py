@@ -6,7 +6,6 @@ Programs of this machine come first; for Rust the private toolchain in the cache
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +93,7 @@ def emulator(target: Target, compiler: Compiler) -> Emulator | None:
 
     The command is empty where this machine runs them itself.
     """
-    if platform.machine() == target.arch:
+    if compilers.machine() == target.arch:
         return Emulator((), "none: this machine runs them")
     for program in emulators(target):
         path = tools.find(program)

@@ -144,7 +144,7 @@ def test_a_toolchain_of_all_parts(world: World, monkeypatch: pytest.MonkeyPatch)
     ):
         monkeypatch.setenv(name, "strange")
     made = keep(world.complete())
-    found = find.find(S390X, world.cache, tried=True)
+    found = find.find(S390X, world.cache, working=True)
     assert (found.rustc, found.target, found.host, found.cross) == (
         SAYS,
         TRIPLE,
@@ -170,7 +170,7 @@ def test_a_toolchain_that_does_not_work_is_none(world: World) -> None:
         EnvironmentProblem,
         match="under qemu-s390x a program for s390x-unknown-linux-gnu ends with 1: qemu: Unsupp",
     ):
-        find.find(S390X, world.cache, tried=True)
+        find.find(S390X, world.cache, working=True)
 
 
 # -- the trial --------------------------------------------------------------------------------------
