@@ -45,7 +45,7 @@ def test_files_that_some_process_read_are_not_read_again(
         read.append(path)
         return read_trees(source, path)
 
-    monkeypatch.setattr("patchbot.symbols.corpus.read_trees", counted)
+    monkeypatch.setattr("patchbot.symbols.texts.read_trees", counted)
     first, cold = anew(project), len(read)
     read.clear()
     assert anew(project) == first

@@ -11,7 +11,7 @@ from symbols import small
 
 from patchbot.errors import RewriteError
 from patchbot.model import Inventory
-from patchbot.symbols.corpus import MAX_SIZE
+from patchbot.symbols.crates import MAX_SIZE
 from patchbot.symbols.readings import Readings
 from patchbot.symbols.rewrite import rewrite
 from patchbot.symbols.scan import scan

@@ -6,7 +6,8 @@ import pytest
 from support.upstream import Crate
 from symbols import small
 
-from patchbot.symbols.corpus import MAX_SIZE, Corpus, Unread
+from patchbot.symbols.corpus import Corpus
+from patchbot.symbols.crates import MAX_SIZE, Unread
 from patchbot.symbols.readings import Readings
 from patchbot.symbols.rust.tokens import Span
 
