@@ -435,6 +435,25 @@ def test_an_interrupted_run_ends_with_130_and_a_new_one_goes_on(ready: Path) -> 
     assert again.returncode == 0
 
 
+HALF_MADE = """\
+import git.config
+def half(self, *_args, **_words):
+    raise KeyboardInterrupt
+git.config.GitConfigParser.__init__ = half
+from patchbot import cli
+cli.main(["sync", "8.0.1"])
+"""
+
+
+def test_an_interrupt_in_a_library_leaves_no_traceback(ready: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", HALF_MADE], cwd=ready, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 130
+    assert process.stderr.splitlines()[-1].startswith("interrupted;")
+    assert "ignored" not in process.stderr
+
+
 def test_a_reader_that_leaves_early_is_no_error(ready: Path) -> None:
     process = _start(ready, "scan", "8.0.1", "--json")
     assert process.stdout is not None

@@ -31,17 +31,13 @@ def run_cli(argv: Sequence[str] | None = None) -> int:
     except PatchbotError as error:
         tell(error)
         return error.exit_code
-    except click.exceptions.Abort:
-        click.echo("interrupted; what is finished is kept, and a new run goes on from there", err=True)
-        return EXIT_INTERRUPTED
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _interrupted()
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except KeyboardInterrupt:
-        click.echo("interrupted; what is finished is kept, and a new run goes on from there", err=True)
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read stdout has enough
         return 0
@@ -55,3 +51,14 @@ def run_cli(argv: Sequence[str] | None = None) -> int:
         )
         return EXIT_BUG
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    """Say so and nothing else.
+
+    What was half made when Ctrl-C came is torn down when its exception is forgotten, after this; a library's
+    ``__del__`` that expects it whole (GitPython's of settings) would put a traceback on the screen.
+    """
+    sys.unraisablehook = lambda _: None
+    click.echo("interrupted; what is finished is kept, and a new run goes on from there", err=True)
+    return EXIT_INTERRUPTED
