@@ -10,12 +10,14 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import pairwise
+from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
 from patchbot.errors import EnvironmentProblem
@@ -39,8 +41,10 @@ def spread(
     """
     stretches = _stretches(items, (min(jobs, len(items)) + 1) // 2)
     takers = [take for part in stretches for take in (part.popleft, part.pop)][: min(jobs, len(items))]
-    spawn = multiprocessing.get_context("spawn")
-    pools = [ProcessPoolExecutor(1, spawn, initializer=_begin) for _ in takers]
+    context = _context(work)
+    pools = [
+        ProcessPoolExecutor(1, context, initializer=_begin, initargs=(dict(os.environ),)) for _ in takers
+    ]
     running: dict[Future[R], tuple[int, T]] = {}
 
     def give(worker: int) -> None:
@@ -77,8 +81,26 @@ def _stretches(items: Sequence[T], count: int) -> list[deque[T]]:
     return [deque(items[a:b]) for a, b in pairwise(bounds)]
 
 
-def _begin() -> None:
-    """Make this process end with its parent, however that ends; Ctrl-C ends both."""
+def _context(work: Callable[..., object]) -> BaseContext:
+    """Return how processes begin: as copies of one that has imported what ``work`` needs, which takes 0.2 s.
+
+    Only on Linux: a copy of a process is not safe where system libraries have threads of their own (macOS,
+    cpython issue 77906).
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([getattr(work, "func", work).__module__])
+    return context
+
+
+def _begin(environment: Mapping[str, str]) -> None:
+    """Make this process end with its parent, however that ends; Ctrl-C ends both.
+
+    ``environment`` is the parent's: the process that this one is a copy of may have begun in another one.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
     gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = multiprocessing.parent_process()

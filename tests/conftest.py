@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from patchbot import cli
 REAL_HOME = Path.home()
 
 # Where a rustup proxy finds its toolchains; without them `cargo` in a sealed home would find none.
+# pytest finds a number for a folder by reading all those beside it: 6,000 homes there take longer than some tests.
+HOMES = count()
+
 RUSTUP_HOME = os.environ.get("RUSTUP_HOME") or str(REAL_HOME / ".rustup")
 
 
@@ -24,7 +28,8 @@ def hermetic_seal(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """Replace everything that a machine could bring into a test."""
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(HOMES))
+    home.mkdir(parents=True)
     for name in list(os.environ):
         if name.startswith(("GIT_", "PATCHBOT_", "CARGO_", "RUSTFLAGS", "XDG_")):
             monkeypatch.delenv(name)

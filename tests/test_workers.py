@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -61,26 +62,38 @@ def test_processes_end_with_their_parent_however_it_ends(number: signal.Signals)
     parent = subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # Python tells of semaphores that nobody could give back
         env={**os.environ, "PYTHONPATH": str(TESTS)},
         start_new_session=True,
     )
     assert parent.stdout is not None
-    children = [int(parent.stdout.readline()) for _ in range(2)]
+    children = {int(parent.stdout.readline()) for _ in range(2)}
+    assert children < _session(parent.pid)
     parent.send_signal(number)
     parent.wait(10)
     parent.stdout.close()
     deadline = time.monotonic() + 10
-    while any(_runs(child) for child in children):
-        assert time.monotonic() < deadline, "a process outlives its parent"
+    while left := _session(parent.pid):
+        assert time.monotonic() < deadline, f"processes outlive their parent: {left}"
         time.sleep(0.05)
 
 
-def _runs(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+def _session(leader: int) -> set[int]:
+    """Return the processes of a session that run."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _parent, _group, session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.add(int(stat.parent.name))
+    return found
+
+
+def test_workers_see_the_environment_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    for word in ("one", "two"):
+        monkeypatch.setenv("PATCHBOT_TEST_WORD", word)
+        done = dict(workers.spread([1, 2], jobs=2, start=jobs.start, work=jobs.word))
+        assert done == {1: word, 2: word}
 
 
 def test_there_is_at_least_one_core() -> None:

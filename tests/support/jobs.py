@@ -37,3 +37,8 @@ def wait_for_ever(_seen: list[int], item: int) -> int:
     sys.stdout.flush()
     time.sleep(3600)
     return item
+
+
+def word(_seen: list[int], _item: int) -> str:
+    """Return what the environment says."""
+    return os.environ["PATCHBOT_TEST_WORD"]
