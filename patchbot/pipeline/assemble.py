@@ -75,7 +75,7 @@ def recall(work: Workspace, release: Release, benches: Sequence[Bench]) -> Assem
     tree = None if imported is None else sync.recall_tree(work, imported)
     if imported is None or tree is None:
         return None
-    known = state.recall(work.memory(release, "assembled"), _key(work, imported, tree, benches))
+    known = state.recall(_memory(work, release, benches), _key(work, imported, tree, benches))
     if known is None:
         return None
     found = Assembled.from_json(known)
@@ -95,8 +95,14 @@ def assemble(work: Workspace, release: Release, *, benches: tuple[Bench, ...]) -
     found = Assembled(release, work.suffix(release).text, rows, objects.inline)
     if not any(bench.missing for bench in benches):  # what cargo cannot get today it may get tomorrow
         key = _key(work, imported, tree, benches)
-        state.remember(work.memory(release, "assembled"), key, found.to_json())
+        state.remember(_memory(work, release, benches), key, found.to_json())
     return found
+
+
+def _memory(work: Workspace, release: Release, benches: Sequence[Bench]) -> Path:
+    """Return where an outcome is remembered: who asks about one target need not forget all of them."""
+    target = f"-{benches[0].target.triple}" if len(benches) == 1 else ""
+    return work.memory(release, f"assembled{target}")
 
 
 def _key(work: Workspace, imported: ImportedRelease, tree: str, benches: Sequence[Bench]) -> str:

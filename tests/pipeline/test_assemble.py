@@ -107,6 +107,15 @@ def test_other_tools_are_asked_anew(work: Workspace, benches: tuple[Bench, ...])
     assert stage.recall(work, VERSIONED, benches) is None
 
 
+def test_who_asks_about_one_target_keeps_what_is_known_of_all(
+    work: Workspace, benches: tuple[Bench, ...]
+) -> None:
+    stage.assemble(work, BARE, benches=benches)
+    stage.assemble(work, BARE, benches=benches[:1])
+    assert stage.recall(work, BARE, benches) is not None
+    assert stage.recall(work, BARE, benches[:1]) is not None
+
+
 def test_what_sync_has_made_is_taken(
     work: Workspace, benches: tuple[Bench, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
