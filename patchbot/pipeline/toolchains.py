@@ -8,7 +8,8 @@ from pathlib import Path
 from patchbot.errors import EnvironmentProblem, UsageError
 from patchbot.model import JsonObject
 from patchbot.pipeline import target as targets
-from patchbot.proof.cross import find, install, packages, parts, private, rustup, system
+from patchbot.proof import compilers, debian
+from patchbot.proof.cross import find, install, parts, private, rustup, system
 from patchbot.proof.cross.find import Parts
 from patchbot.proof.cross.install import Done, Plan, Way
 from patchbot.registry.remote.probe import Finding
@@ -26,7 +27,7 @@ def target_of(triple: str) -> Target:
     Raises ``UsageError`` if nobody knows it, or qemu and Debian's cross compilers do not serve it.
     """
     target = targets.find(triple)
-    if packages.architecture(target) is None:
+    if debian.architecture(target) is None:
         raise UsageError(
             f"no toolchain for {triple} can be prepared here",
             hint="there are some for Linux with its GNU C library: s390x-unknown-linux-gnu, aarch64-unknown-linux-gnu",
@@ -46,7 +47,7 @@ def findings(target: Target, cache: Path) -> Iterator[Finding]:
     yield Finding(
         "C compiler",
         ok=compiler is not None,
-        answer=compiler.name if compiler is not None else f"none: {_compiler_advice(target)}",
+        answer=compiler.name if compiler is not None else f"none: {compilers.advice(target)}",
     )
     emulator = have.emulator
     yield Finding(
@@ -77,11 +78,6 @@ def _private(target: Target, cache: Path) -> Finding:
     return Finding.note(
         "private Rust", f"only a part of one, which is not used: {folder}" if left else "none"
     )
-
-
-def _compiler_advice(target: Target) -> str:
-    names = " ".join(packages.compilers(target))
-    return f"on Debian and Ubuntu install {names}; elsewhere a gcc for {target.arch} with its binutils and C library"
 
 
 def _no_emulator(target: Target, have: Parts) -> str:
@@ -132,7 +128,7 @@ def removed(target: Target, cache: Path, reporter: Reporter) -> JsonObject:
         on_wait=lambda: reporter.say(f"waiting for another patchbot that prepares {target.triple} …"),
     )
     undo = [" ".join(rustup.removing(target.triple))] if rustup.has(target.triple) else []
-    names = (*packages.compilers(target), *packages.EMULATORS)
+    names = (*debian.compilers(target), *debian.EMULATORS)
     installed = system.installed(names)
     if installed:
         undo.append(" ".join(system.removing([name for name in names if name in installed])))

@@ -15,22 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchbot import tools
+from patchbot.proof import debian
 from patchbot.targets import Target
 
 TIMEOUT = 120.0  # seconds; the slowest object takes about one
-
-_GNU = {
-    ("x86_64", "linux"): "x86_64-linux-gnu",
-    ("aarch64", "linux"): "aarch64-linux-gnu",
-    ("riscv64", "linux"): "riscv64-linux-gnu",
-    ("s390x", "linux"): "s390x-linux-gnu",
-    ("x86", "linux"): "i686-linux-gnu",
-    ("arm", "linux"): "arm-linux-gnueabihf",
-    ("x86_64", "windows"): "x86_64-w64-mingw32",
-    ("x86", "windows"): "i686-w64-mingw32",
-    # without an operating system, cc takes the host's compiler of that architecture
-    ("x86_64", "none"): "x86_64-linux-gnu",
-}
 
 # What the cc crate passes in a dev build, where nothing is optimized away (cc 1.2, `add_default_flags`).
 _FLAGS = ("-O0", "-ffunction-sections", "-fdata-sections", "-fno-omit-frame-pointer", "-Wall", "-Wextra")
@@ -40,6 +28,8 @@ _ARCHITECTURE = {
     "arm": ("-march=armv7-a", "-mfpu=vfpv3-d16", "-mfloat-abi=hard"),
     "riscv64": ("-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany"),
 }
+
+_OWN = ("cc", "gcc", "clang")  # compilers for the machine that they run on
 
 _MACHINES = {"AMD64": "x86_64", "arm64": "aarch64", "i386": "x86", "i686": "x86", "armv7l": "arm"}
 
@@ -98,13 +88,11 @@ def advice(target: Target) -> str:
     programs = list(dict.fromkeys(program for program, _, _ in _candidates(target)))
     if not programs:
         return f"patchbot knows no compiler that makes objects for {target.triple}"
-    return f"install {' or '.join(programs)}, with its binutils and C library (on Debian {_package(programs[0])})"
-
-
-def _package(program: str) -> str:
-    if program.endswith("-w64-mingw32-gcc"):
-        return f"gcc-mingw-w64-{program.removesuffix('-w64-mingw32-gcc').replace('_', '-')}"
-    return f"gcc-{program.removesuffix('-gcc').replace('_', '-')}" if program.endswith("-gcc") else "gcc"
+    own = programs[0] in _OWN
+    packages = ("gcc", "libc6-dev") if own else debian.compilers(target)
+    return (
+        f"install {' or '.join(programs)}, with its binutils and C library (on Debian {' '.join(packages)})"
+    )
 
 
 def find_rustc() -> Rustc | None:
@@ -132,13 +120,13 @@ def environment() -> dict[str, str]:
 
 def _candidates(target: Target) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Return program, nm and flags of what could compile for a target, the best first."""
-    prefix = _GNU.get((target.arch, target.os))
-    if prefix is None or target.env not in {"gnu", ""}:
+    prefix = debian.prefix(target)
+    if prefix is None:
         return
     flags = (*_FLAGS, *_ARCHITECTURE.get(target.arch, ()))
     native = sys.platform.startswith("linux") and target.os != "windows"
     if native and machine() == target.arch:
-        yield from ((name, "nm", flags) for name in ("cc", "gcc", "clang"))
+        yield from ((name, "nm", flags) for name in _OWN)
     yield f"{prefix}-gcc", f"{prefix}-nm", flags
     if native and (machine(), target.arch) == ("x86_64", "x86"):
         yield "gcc", "nm", flags

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from patchbot.errors import EnvironmentProblem
-from patchbot.proof.cross import packages, system
+from patchbot.proof import debian
+from patchbot.proof.cross import system
 from patchbot.targets import KNOWN
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -35,7 +36,7 @@ def toolchains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
         system.distribution()
     except EnvironmentProblem as error:
         pytest.skip(str(error))
-    names = (*packages.compilers(KNOWN[TRIPLE]), *packages.EMULATORS)
+    names = (*debian.compilers(KNOWN[TRIPLE]), *debian.EMULATORS)
     lacking = set(names) - system.installed(names)
     if lacking and not system.may():
         pytest.skip(f"{', '.join(sorted(lacking))} are missing, and root's to install")

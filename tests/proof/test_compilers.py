@@ -119,11 +119,17 @@ def test_flags_are_those_of_the_target(programs: Path) -> None:
     [
         (
             S390X,
-            "install s390x-linux-gnu-gcc, with its binutils and C library (on Debian gcc-s390x-linux-gnu)",
+            (
+                "install s390x-linux-gnu-gcc, with its binutils and C library"
+                " (on Debian gcc-s390x-linux-gnu libc6-dev-s390x-cross)"
+            ),
         ),
         (
             I686,
-            "install i686-linux-gnu-gcc or gcc, with its binutils and C library (on Debian gcc-i686-linux-gnu)",
+            (
+                "install i686-linux-gnu-gcc or gcc, with its binutils and C library"
+                " (on Debian gcc-i686-linux-gnu libc6-dev-i386-cross)"
+            ),
         ),
         (
             MINGW,
@@ -131,7 +137,7 @@ def test_flags_are_those_of_the_target(programs: Path) -> None:
         ),
         (
             LINUX,
-            "install cc or gcc or clang or x86_64-linux-gnu-gcc, with its binutils and C library (on Debian gcc)",
+            "install cc or gcc or clang or x86_64-linux-gnu-gcc, with its binutils and C library (on Debian gcc libc6-dev)",
         ),
         (MSVC, "patchbot knows no compiler that makes objects for x86_64-pc-windows-msvc"),
     ],

@@ -16,8 +16,8 @@ from pathlib import Path
 from patchbot import tools
 from patchbot.errors import EnvironmentProblem
 from patchbot.model import JsonObject
-from patchbot.proof import compilers
-from patchbot.proof.cross import apt, find, packages, parts, private, rustup, system
+from patchbot.proof import compilers, debian
+from patchbot.proof.cross import apt, find, parts, private, rustup, system
 from patchbot.proof.cross.find import Parts
 from patchbot.targets import Target
 
@@ -120,7 +120,7 @@ def by_hand(target: Target, have: Parts) -> str:
 
 def emulator_advice(target: Target) -> str:
     """Return what to do about a target without an emulator."""
-    return f"install {' or '.join(parts.emulators(target))} (on Debian {' '.join(packages.EMULATORS)})"
+    return f"install {' or '.join(parts.emulators(target))} (on Debian {' '.join(debian.EMULATORS)})"
 
 
 def _need_native_compiler() -> None:
@@ -130,8 +130,8 @@ def _need_native_compiler() -> None:
 
 def _system_steps(target: Target, have: Parts) -> Iterator[Step]:
     wanted = (
-        *(packages.compilers(target) if have.compiler is None else ()),
-        *(packages.EMULATORS if have.emulator is None else ()),
+        *(debian.compilers(target) if have.compiler is None else ()),
+        *(debian.EMULATORS if have.emulator is None else ()),
     )
     if not wanted:
         return
@@ -169,7 +169,7 @@ def _rust_steps(target: Target, cache: Path, have: Parts, way: Way | None) -> It
 def _private_step(target: Target, cache: Path) -> Step:
     folder = private.folder_of(cache, target.triple)
     words = f"a private Rust of the distribution's packages, 120 MB to download, 600 MB in {folder}"
-    command = ("apt-get", "download", "rustc", "cargo", f"libstd-rust-dev:{packages.architecture(target)}")
+    command = ("apt-get", "download", "rustc", "cargo", f"libstd-rust-dev:{debian.architecture(target)}")
     return Step(Kind.PRIVATE, words, command)
 
 
@@ -245,7 +245,7 @@ def _from_rustup(
 def _from_packages(target: Target, cache: Path, room: Path, step: Step, tell: Callable[[str], None]) -> Step:
     have = find.parts_for(target, cache)
     _need_all(target, _of_system(have))
-    foreign = packages.architecture(target)
+    foreign = debian.architecture(target)
     assert foreign is not None  # noqa: S101 - the pipeline refuses such targets
     made = apt.made(room, foreign, system.distribution(), tell)
     rust = parts.rust_in(made, target)

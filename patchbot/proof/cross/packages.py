@@ -1,4 +1,4 @@
-"""Debian's packages of a cross toolchain: their names, which versions fit together, and what apt says of them.
+"""Debian's packages of Rust for two machines: which versions fit together, and what apt says of them.
 
 All of it is text in, values out; ``apt`` and ``system`` start the programs.
 """
@@ -9,17 +9,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from patchbot.targets import Target
-
-# Names of one machine: ours, Debian's (`dpkg-architecture -L`), and the one in its cross compilers' names.
-_MACHINES = {
-    "x86_64": ("amd64", "x86-64-linux-gnu"),
-    "aarch64": ("arm64", "aarch64-linux-gnu"),
-    "riscv64": ("riscv64", "riscv64-linux-gnu"),
-    "s390x": ("s390x", "s390x-linux-gnu"),
-    "x86": ("i386", "i686-linux-gnu"),
-    "arm": ("armhf", "arm-linux-gnueabihf"),
-}
 _NEVER = frozenset({"libc6"})  # a second C library under programs that started with the first one kills them
 _VERSIONED = re.compile(r"rustc-(\d+\.\d+)")
 _INSTALLS = re.compile(r"(?m)^Inst (\S+) (\[\S+\] )?\((\S+) ")
@@ -65,23 +54,6 @@ class Choice:
     def library(self, architecture: str) -> str:
         """Return the target's standard library, as apt takes it."""
         return f"{self.family.library}:{architecture}={self.foreign}"
-
-
-def architecture(target: Target) -> str | None:
-    """Return Debian's name of a target's architecture; None if Debian has no toolchain for such a target."""
-    names = _MACHINES.get(target.arch) if (target.os, target.env) == ("linux", "gnu") else None
-    return names[0] if names is not None else None
-
-
-def compilers(target: Target) -> tuple[str, ...]:
-    """Return the packages of a cross compiler with its C library; none where Debian has none."""
-    if architecture(target) is None:
-        return ()
-    debian, gnu = _MACHINES[target.arch]
-    return f"gcc-{gnu}", f"libc6-dev-{debian}-cross"
-
-
-EMULATORS = ("qemu-user",)
 
 
 def families(names: Iterable[str]) -> tuple[Family, ...]:

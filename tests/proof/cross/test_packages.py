@@ -7,41 +7,8 @@ from proof.cross.world import MADISON, SHOWN, SIMULATED, VERSION
 
 from patchbot.proof.cross import packages
 from patchbot.proof.cross.packages import FAMILIES, Choice, Family
-from patchbot.targets import KNOWN, Target
 
 WEB, OWN = FAMILIES
-
-
-@pytest.mark.parametrize(
-    ("triple", "architecture", "compilers"),
-    [
-        ("s390x-unknown-linux-gnu", "s390x", ("gcc-s390x-linux-gnu", "libc6-dev-s390x-cross")),
-        ("aarch64-unknown-linux-gnu", "arm64", ("gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross")),
-        ("riscv64gc-unknown-linux-gnu", "riscv64", ("gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross")),
-        ("x86_64-unknown-linux-gnu", "amd64", ("gcc-x86-64-linux-gnu", "libc6-dev-amd64-cross")),
-        ("i686-unknown-linux-gnu", "i386", ("gcc-i686-linux-gnu", "libc6-dev-i386-cross")),
-        ("x86_64-pc-windows-gnu", None, ()),
-        ("aarch64-apple-darwin", None, ()),
-        ("x86_64-unknown-none", None, ()),
-    ],
-)
-def test_targets_have_their_packages(
-    triple: str, architecture: str | None, compilers: tuple[str, ...]
-) -> None:
-    assert packages.architecture(KNOWN[triple]) == architecture
-    assert packages.compilers(KNOWN[triple]) == compilers
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        Target("x86_64-unknown-linux-musl", "x86_64", "linux", "unix", "musl"),
-        Target("mips-unknown-linux-gnu", "mips", "linux", "unix", "gnu"),
-    ],
-)
-def test_other_targets_have_none(target: Target) -> None:
-    assert packages.architecture(target) is None
-    assert packages.compilers(target) == ()
 
 
 def test_the_newest_rust_that_both_machines_have_is_chosen() -> None:
