@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from symbols import native, small
 
 from patchbot.symbols.c.lexing import CToken
-from patchbot.symbols.c.preprocessor import MAX_NESTING, MAX_VARIANTS, Unit, preprocess
+from patchbot.symbols.c.macro_replacement import MAX_NESTING
+from patchbot.symbols.c.preprocessor import MAX_VARIANTS, Unit, preprocess
 
 
 def unit(

@@ -1,5 +1,6 @@
 """Preprocess C and ``.S`` sources without a compiler, keeping where every token is written.
 
+Here files and their directives are read; macro_replacement.py says what the text between them becomes.
 Every branch of every conditional is kept, since a scan speaks for all targets; where a macro has several
 definitions (one per branch), each *variant* of the text takes another one.  System headers are left out:
 they define no name of wasmtime's.
@@ -15,21 +16,12 @@ from string import ascii_letters, digits
 
 from patchbot.symbols.c.branches import Branch, condition_of
 from patchbot.symbols.c.lexing import CToken, File, lex
+from patchbot.symbols.c.macro_replacement import Macro, Macros, arguments
 
-MAX_TOKENS = 200_000
-MAX_NESTING = 100  # macros in macros, files in files; deeper conditions are not told
+MAX_DEPTH = 100  # files in files; deeper conditions are not told
 MAX_VARIANTS = 8
 
 ASSEMBLER = ".S"  # the ending of files that are preprocessed for the assembler
-
-
-@dataclass(frozen=True, slots=True)
-class _Define:
-    """A macro; the last parameter of a ``variadic`` one takes all arguments that are left."""
-
-    parameters: tuple[str, ...] | None
-    body: tuple[CToken, ...]
-    variadic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +56,6 @@ ReadFile = Callable[[str], str | None]
 _IN_WORDS = frozenset(f"{ascii_letters}{digits}_$")
 _DIRECTIVE = re.compile(r"[ \t]*#[ \t]*([a-z_]+)\b[ \t]*")
 
-_PREDEFINED = re.compile(r"__[A-Z][A-Z0-9_]*__")
 _HARMLESS_DIRECTIVES = frozenset(
     {"undef", "error", "warning", "line", "ident", "assert", "unassert", "embed"}
 )
@@ -100,13 +91,13 @@ def _preprocess(paths: Sequence[str], start: Callable[[int], _Run]) -> Unit:
         run = start(len(variants))
         for path in paths:
             run.file(path, ())
-        most = max(most, min(run.most, MAX_VARIANTS))
+        most = max(most, min(run.macros.most, MAX_VARIANTS))
         variants.append(_join(run.out))
         doubts = run.doubts
         files |= run.files
-        used |= run.used
-        if run.most > MAX_VARIANTS:
-            why = f"a macro has {run.most} definitions, and {MAX_VARIANTS} are read"
+        used |= run.macros.used
+        if run.macros.most > MAX_VARIANTS:
+            why = f"a macro has {run.macros.most} definitions, and {MAX_VARIANTS} are read"
             doubts.append((paths[0], 0, why))
     return Unit(tuple(dict.fromkeys(variants)), tuple(doubts), tuple(files), frozenset(used))
 
@@ -140,42 +131,35 @@ class _Run:
     assembler: bool = False
     search: tuple[str, ...] = ()
     seen: set[str] | None = None
-    macros: dict[str, list[_Define]] = field(default_factory=dict)
     out: list[CToken] = field(default_factory=list)
     doubts: list[tuple[str, int, str]] = field(default_factory=list)
     files: dict[str, None] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
-    most: int = 1
     including: tuple[str, ...] = ()
-    left: int = MAX_TOKENS  # that macros may still become
+    macros: Macros = field(init=False)
 
     def __post_init__(self) -> None:
+        self.macros = Macros(self.variant, self.doubts)
         for name, value in self.given.items():
-            self.macros[name] = [
-                _Define(None, tuple(lex(value, File("", value), 0, assembler=self.assembler)))
-            ]
+            body = lex(value, File("", value), 0, assembler=self.assembler)
+            self.macros.define(name, Macro(None, tuple(body)))
 
     def file(self, path: str, conditions: tuple[str, ...]) -> None:
         source = self.read(path)
         if source is None or path in self.including or path in (self.seen or ()):
             return
-        if len(self.including) > MAX_NESTING:
+        if len(self.including) > MAX_DEPTH:
             self.doubts.append((path, 0, "files that include each other too deep"))
             return
         self.files[path] = None
         if self.seen is not None:
             self.seen.add(path)
         outer, self.including = self.including, (*self.including, path)
-        file = File.of(path, source)
-        if file.endless is not None:
-            self.doubts.append((path, file.offset(file.endless), "a comment that does not end"))
-        if not self.assembler:
-            self.doubts += file.unusual(source)
+        file = self.opened(path, source)
         stack: list[Branch] = []
         pending: list[CToken] = []
         for at, line in file.lines():
             directive = _DIRECTIVE.match(line)
-            own = (*conditions, *(branch.condition for branch in stack[:MAX_NESTING] if branch.condition))
+            own = (*conditions, *(branch.condition for branch in stack[:MAX_DEPTH] if branch.condition))
             if directive is None:
                 pending += lex(line, file, at, own, assembler=self.assembler)
                 continue
@@ -184,10 +168,19 @@ class _Run:
         self.flush(pending)
         self.including = outer
 
+    def opened(self, path: str, source: str) -> File:
+        """Return the file, and doubt what not every compiler reads as it is read here."""
+        file = File.of(path, source)
+        if file.endless is not None:
+            self.doubts.append((path, file.offset(file.endless), "a comment that does not end"))
+        if not self.assembler:
+            self.doubts += file.unusual(source)
+        return file
+
     def flush(self, pending: list[CToken]) -> None:
-        enough = self.left
-        self.out += self.pragmas(self.expand(pending, frozenset()))
-        if self.left < 0 <= enough:
+        known = self.macros.exhausted
+        self.out += self.pragmas(self.macros.replaced(pending))
+        if self.macros.exhausted and not known:
             self.doubts.append((pending[0].path, pending[0].offset, "macros expand without end"))
         pending.clear()
 
@@ -231,16 +224,15 @@ class _Run:
         at = 0
         while at < len(tokens):
             token = tokens[at]
-            inner: list[list[CToken]] = []
-            end = _arguments(tokens, at + 1, inner) if token.text in {"_Pragma", "__pragma"} else -1
-            if end < 0:
+            at += 1
+            call = arguments(tokens, at) if token.text in {"_Pragma", "__pragma"} else None
+            if call is None:
                 out.append(token)
-                at += 1
                 continue
+            inner, at = call
             words = " ".join(part.text for argument in inner for part in argument)
             text = re.sub(r"\\(.)", r"\1", words.strip('L"')) if token.text == "_Pragma" else words
             self.pragma(text.strip(), token.path, token.offset)
-            at = end
         return out
 
     def include(self, rest: str, path: str, offset: int, conditions: tuple[str, ...]) -> None:
@@ -270,131 +262,7 @@ class _Run:
                 names[-1] = names[-1].removesuffix("...").strip() or "__VA_ARGS__"
             parameters = tuple(names)
         body = tuple(lex(rest[match.end() :], file, at + match.end(), assembler=self.assembler))
-        known = self.macros.setdefault(match[1], [])
-        if not any(_texts(d.body) == _texts(body) and d.parameters == parameters for d in known):
-            known.append(_Define(parameters, body, variadic))
-
-    def expand(self, tokens: Sequence[CToken], hidden: frozenset[str], depth: int = 0) -> list[CToken]:
-        """Return the tokens with macros expanded, but for those that are being expanded (``hidden``)."""
-        out: list[CToken] = []
-        at = 0
-        while at < len(tokens):
-            token = tokens[at]
-            at += 1
-            if token.text in hidden:
-                token = token._replace(final=True)
-            choices = self.macros.get(token.text) if token.is_name and not token.final else None
-            if choices and depth > MAX_NESTING:
-                self.left = -1
-            if not choices or self.left < 0:
-                out.append(token)
-                continue
-            self.used.add(token.text)
-            self.most = max(self.most, len(choices))
-            macro = choices[self.variant % len(choices)]
-            arguments: list[list[CToken]] = []
-            if macro.parameters is not None:
-                end = _arguments(tokens, at, arguments)
-                if end < 0:
-                    out.append(token)
-                    continue
-                at = end
-            body = self.substitute(macro, arguments, token, hidden, depth)
-            self.left -= 1 + len(body)
-            out += self.expand(body, hidden | {token.text}, depth + 1)
-        return out
-
-    def substitute(
-        self,
-        macro: _Define,
-        arguments: list[list[CToken]],
-        call: CToken,
-        hidden: frozenset[str],
-        depth: int,
-    ) -> list[CToken]:
-        """Put arguments for parameters, join ``##``; a token of the body counts as written at the call."""
-        if macro.variadic and macro.parameters:
-            arguments = _rest_joined(arguments, len(macro.parameters), call._replace(text=",", spaced=False))
-        values = dict(zip(macro.parameters or (), arguments, strict=False))
-        self.left -= sum(map(len, arguments))
-        out: list[CToken] = []
-        body = macro.body
-        for at, part in enumerate(body):
-            following = body[at + 1].text if at + 1 < len(body) else ""
-            if part.text == "##" or (part.text == "#" and following in values):
-                continue
-            pasted_before = at > 0 and body[at - 1].text == "##"
-            pasted_after = following == "##"
-            if part.text in values and at > 0 and body[at - 1].text == "#":
-                piece = [_string_of(values[part.text], call)]
-            elif part.text in values:
-                raw = values[part.text]
-                value = raw if pasted_before or pasted_after else self.expand(raw, hidden, depth + 1)
-                piece = [t._replace(spaced=part.spaced if i == 0 else t.spaced) for i, t in enumerate(value)]
-            else:
-                piece = [part._replace(path=call.path, offset=call.offset, conditions=call.conditions)]
-            if pasted_before and out and out[-1].text == ",":  # GNU's `, ## __VA_ARGS__`
-                if not piece:
-                    out.pop()
-            elif pasted_before and out and piece:
-                left = out.pop()
-                if any(_PREDEFINED.fullmatch(t.text) and t.text not in self.macros for t in (left, piece[0])):
-                    why = "a name is pasted from a macro of the compiler's own"
-                    self.doubts.append((call.path, call.offset, why))
-                piece[0] = left._replace(text=left.text + piece[0].text, final=False)
-            out += piece
-        if out:
-            out[0] = out[0]._replace(spaced=call.spaced)
-        return out
-
-
-def _arguments(tokens: Sequence[CToken], at: int, into: list[list[CToken]]) -> int:
-    """Read ``( a, b )`` from ``tokens[at]`` on; return where it ends, -1 if no parenthesis follows."""
-    while at < len(tokens) and tokens[at].text == "\n":
-        at += 1
-    if at >= len(tokens) or tokens[at].text != "(":
-        return -1
-    depth = 0
-    into.append([])
-    while at < len(tokens):
-        token = tokens[at]
-        at += 1
-        if token.text == "(":
-            depth += 1
-            if depth == 1:
-                continue
-        elif token.text == ")":
-            depth -= 1
-            if depth == 0:
-                return at
-        elif token.text == "," and depth == 1:
-            into.append([])
-            continue
-        if token.text != "\n":
-            into[-1].append(token)
-    return -1
-
-
-def _rest_joined(arguments: list[list[CToken]], count: int, comma: CToken) -> list[list[CToken]]:
-    """Return ``count`` arguments, the last of them all that are left, with their commas."""
-    rest: list[CToken] = []
-    for position, argument in enumerate(arguments[count - 1 :]):
-        rest += [comma, *argument] if position else argument
-    return [*arguments[: count - 1], rest]
-
-
-def _string_of(tokens: Sequence[CToken], call: CToken) -> CToken:
-    """Do what ``#`` does in a macro's body."""
-    parts = ['"']
-    for position, token in enumerate(tokens):
-        literal = token.text[-1] in "\"'"
-        text = re.sub(r'(["\\])', r"\\\1", token.text) if literal else token.text
-        parts.append(f" {text}" if position and token.spaced else text)
-    return call._replace(text="".join([*parts, '"']))
-
-
-def _texts(tokens: Sequence[CToken]) -> list[str]:
-    return [token.text for token in tokens]
+        self.macros.define(match[1], Macro(parameters, body, variadic))
 
 
 def _relative(path: str, target: str) -> str:
