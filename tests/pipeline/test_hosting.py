@@ -195,7 +195,7 @@ def test_a_server_runs_until_it_is_told_to_stop(here: LocalRegistry, started: St
     upload = sent.body(sent.metadata(), sent.crate())
     assert ask(said["url"], "PUT", "/api/v1/crates/new", upload) == 200
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=10)
     assert process.returncode == 0, err
     assert err.splitlines()[-1] == "stopping …"
     assert ("small", "1.0.0") in here.everything()
@@ -210,7 +210,7 @@ def test_the_token_of_the_environment_is_asked_for_and_said_nowhere(
     assert ask(said["url"], "GET", "/index/config.json") == 401
     assert ask(said["url"], "PUT", "/api/v1/crates/new", upload, "sesame-42") == 200
     process.terminate()
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=10)
     assert "sesame-42" not in f"{said}{out}{err}"
 
 
