@@ -88,8 +88,7 @@ def advice(target: Target) -> str:
     programs = list(dict.fromkeys(program for program, _, _ in _candidates(target)))
     if not programs:
         return f"patchbot knows no compiler that makes objects for {target.triple}"
-    own = programs[0] in _OWN
-    packages = ("gcc", "libc6-dev") if own else debian.compilers(target)
+    packages = debian.NATIVE if programs[0] in _OWN else debian.compilers(target)
     return (
         f"install {' or '.join(programs)}, with its binutils and C library (on Debian {' '.join(packages)})"
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from patchbot.targets import Target
 
+NATIVE = ("gcc", "libc6-dev")  # the compiler for the machine that it runs on, with its C library
 EMULATORS = ("qemu-user",)
 
 _PREFIXES = {

@@ -125,7 +125,7 @@ def emulator_advice(target: Target) -> str:
 
 def _need_native_compiler() -> None:
     """Build scripts run on this machine, and rustc links them with its ``cc``."""
-    tools.need("cc", hint="apt-get install gcc libc6-dev, then run again")
+    tools.need("cc", hint=f"apt-get install {' '.join(debian.NATIVE)}, then run again")
 
 
 def _system_steps(target: Target, have: Parts) -> Iterator[Step]:
