@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from itertools import count
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def hermetic_seal(
     for name in list(os.environ):
         if name.startswith(("GIT_", "PATCHBOT_", "CARGO_", "RUSTFLAGS", "XDG_")):
             monkeypatch.delenv(name)
+    # the command line silences it for the rest of its process when it is interrupted
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     # What started the tests in the background left SIGINT ignored, and children would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setenv("HOME", str(home))
