@@ -66,6 +66,7 @@ _ATTRIBUTE = re.compile(
 # Comments between the tokens of an attribute or a call, and raw names of attributes.
 _HIDDEN = (re.compile(rb"#\s*+!?\s*+(?:/[/*]|\[\s*+(?:/|r#))"), re.compile(rb"!\s*+/[/*]"))
 _BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]]', re.DOTALL)
+_UNBALANCED = b"("  # what cannot be read
 _LONGEST = 5_000  # bytes of an attribute that is read without reading the file
 _ALIAS = re.compile(rb"as\s(?<=\sas\s)\s*+(?:r#)?(\w+)", re.ASCII)
 
@@ -154,12 +155,14 @@ def _outer(path: Sequence[str], name: str) -> set[str]:
 
 
 def _bracketed(data: bytes, at: int) -> bytes:
+    if data.find(b"]", at, at + _LONGEST) < 0:  # a thousand attributes without an end look for it here
+        return _UNBALANCED
     depth = 0
     for match in _BRACKET.finditer(data, at, at + _LONGEST):
         depth += (match[0] == b"[") - (match[0] == b"]")
         if depth == 0 and match[0] == b"]":
             return data[data.index(b"[", at) : match.end()]
-    return b"("  # what cannot be read
+    return _UNBALANCED
 
 
 @lru_cache(maxsize=10_000)
